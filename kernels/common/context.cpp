@@ -1,0 +1,66 @@
+#include "kernels/common/context.hpp"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "kernels/common/build_config.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+
+namespace {
+
+// Value of `key` in a list "key,key:value,...": nullptr-like "" when absent, "1" when it has no value.
+std::string list_value(const char* variable, std::string_view key) {
+  const char* text = std::getenv(variable);
+  std::string_view rest = text ? text : "";
+  while (!rest.empty()) {
+    const auto comma = rest.find(',');
+    const auto item = rest.substr(0, comma);
+    rest = comma == rest.npos ? std::string_view{} : rest.substr(comma + 1);
+    const auto colon = item.find(':');
+    if (item.substr(0, colon) == key) return colon == item.npos ? "1" : std::string(item.substr(colon + 1));
+  }
+  return "";
+}
+
+}  // namespace
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = [] {
+    CpuFeatures f;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    f.avx2 = __builtin_cpu_supports("avx2");
+    f.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+#endif
+    return f;
+  }();
+  return features;
+}
+
+Context::Context(int threads) : threads_(threads > 0 ? threads : omp_get_num_procs()) {
+  require(threads >= 0, "--threads {}: expected 0 (all cores) or more", threads);
+  omp_set_dynamic(0);
+  omp_set_num_threads(threads_);
+}
+
+bool Context::has_fast_bf16() const { return kHaveOneDnn && cpu_features().avx512_bf16; }
+
+std::string Context::description() const {
+  const auto& f = cpu_features();
+  const char* isa = f.avx512_bf16 ? "AVX-512 with bf16" : f.avx512 ? "AVX-512" : f.avx2 ? "AVX2" : "baseline";
+  return fmt::format("CPU, {}, {} thread{}, convolutions by {}", isa, threads_, threads_ == 1 ? "" : "s",
+                     kHaveOneDnn ? "oneDNN" : "plain loops");
+}
+
+bool log_enabled(const char* topic) { return !list_value("CHIARO_LOG", topic).empty(); }
+
+std::string forced_implementation(const char* op) { return list_value("CHIARO_IMPL", op); }
+
+}  // namespace chiaro
