@@ -1,0 +1,65 @@
+#include "apps/common/program.hpp"
+
+#include <sys/resource.h>
+
+#include <exception>
+#include <new>
+
+#include "kernels/common/build_config.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+
+void add_common_options(CLI::App& app, CommonOptions& options, bool with_precision) {
+  app.add_option("--device", options.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  if (with_precision)
+    app.add_option("--precision", options.precision, "auto (the fastest), fp32, tf32 (CUDA only) or bf16")
+        ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}))
+        ->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads; 0 = all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("chiaro ") + kVersion);
+}
+
+Context make_context(const CommonOptions& options) {
+  if (options.device == "cuda")
+    throw Error("--device cuda: this build has no CUDA backend; use --device cpu");
+  return Context(options.threads);
+}
+
+DType choose_precision(const Context& context, const std::string& precision) {
+  if (precision == "fp32") return DType::F32;
+  if (precision == "bf16") return DType::BF16;
+  if (precision == "tf32")
+    throw Error("precision tf32 exists on CUDA devices only; use fp32 or bf16 on the CPU");
+  return context.has_fast_bf16() ? DType::BF16 : DType::F32;
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  const std::string name = app.get_name();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int status = app.exit(e);
+    return status == 0 ? 0 : 2;
+  }
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "{}: out of memory\n", name);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}: {}\n", name, e.what());
+  }
+  return 1;
+}
+
+std::int64_t peak_resident_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace chiaro

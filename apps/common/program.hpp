@@ -1,0 +1,34 @@
+// What all programs share: common options, precision, and a main that turns errors into one line.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro {
+
+struct CommonOptions {
+  std::string device = "auto";
+  std::string precision = "auto";
+  int threads = 0;
+};
+
+// --device, --precision (where the program has a choice), --threads, --version.
+void add_common_options(CLI::App& app, CommonOptions& options, bool with_precision = true);
+
+// Throws when the device is not to be had, saying why.
+Context make_context(const CommonOptions& options);
+
+// "auto" takes the fastest that the device supports; an impossible wish is an Error that says why.
+DType choose_precision(const Context& context, const std::string& precision);
+
+// Parses the command line and runs `body`, whose result is the exit status. Any exception becomes one line
+// "PROGRAM: message" on standard error and status 1; a wrong command line is status 2.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
+
+// Peak resident memory of this process so far, bytes.
+std::int64_t peak_resident_bytes();
+
+}  // namespace chiaro

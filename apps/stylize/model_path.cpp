@@ -1,0 +1,29 @@
+#include "apps/stylize/model_path.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/suggest.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+
+namespace fs = std::filesystem;
+
+fs::path find_model(const std::string& model, const fs::path& shipped) {
+  if (fs::exists(model) && !fs::is_directory(model)) return model;
+  std::vector<std::string> names;
+  if (fs::is_directory(shipped))
+    for (const auto& entry : fs::directory_iterator(shipped))
+      if (entry.path().extension() == ".h5") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  if (std::find(names.begin(), names.end(), model) != names.end()) return shipped / (model + ".h5");
+  throw Error("--model {}: no such file, and no model of this name comes with chiaro ({}){}", model,
+              names.empty() ? "none does" : "there are: " + listed(names), did_you_mean(model, names));
+}
+
+fs::path shipped_models() {
+  return CHIARO_MODELS_DIR;
+}
+
+}  // namespace chiaro

@@ -1,0 +1,15 @@
+// The model that --model means.
+#pragma once
+#include <filesystem>
+#include <string>
+
+namespace chiaro {
+
+// `model` itself if it is a file; else NAME.h5 in the folder of the models that come with chiaro. Error that
+// lists those when it is neither.
+std::filesystem::path find_model(const std::string& model, const std::filesystem::path& shipped);
+
+// That folder in the source tree.
+std::filesystem::path shipped_models();
+
+}  // namespace chiaro

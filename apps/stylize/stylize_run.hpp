@@ -1,0 +1,26 @@
+// What the program stylize_engine does once its command line is read.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/common/program.hpp"
+
+namespace chiaro {
+
+struct StylizeOptions {
+  std::string model;
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string format;                 // "png", "jpg" or "" = as the input
+  std::int64_t max_size = 0;          // long side in pixels; 0 = any
+  std::int64_t memory_limit_mib = 0;  // 0 = what is available
+  bool verbose = false;
+  CommonOptions common;
+};
+
+// The exit status: 0 when every picture was styled, else 1. A picture that cannot be styled costs one line on
+// standard error; what concerns the whole run (model, output, a missing input) is an Error before any work.
+int stylize(const StylizeOptions& options);
+
+}  // namespace chiaro

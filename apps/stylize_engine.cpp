@@ -1,0 +1,38 @@
+// stylize_engine --model M.h5 INPUT... -o OUT: restyles pictures with a trained network.
+#include "apps/stylize/stylize_run.hpp"
+
+int main(int argc, char** argv) {
+  chiaro::StylizeOptions options;
+  CLI::App app{
+      "Restyles pictures (JPEG, PNG, BMP) with a trained network. A result has the size of its picture and\n"
+      "keeps its transparency; colour profiles and other metadata are not kept, and the orientation that a\n"
+      "camera noted is applied to the pixels.\n"
+      "Examples:\n"
+      "  stylize_engine --model starry_night photo.jpg -o styled.png\n"
+      "  stylize_engine --model runs/candy/model.h5 holiday/ portrait.png -o styled/ --max-size 2048",
+      "stylize_engine"};
+  app.footer(
+      "All pictures are checked before the first one is worked on. Those that cannot be styled are named on\n"
+      "standard error and the others finished; the exit status is 0 only if every picture was styled.");
+  app.add_option("INPUT", options.inputs, "pictures, or folders to search for .jpg, .jpeg, .png and .bmp")
+      ->required();
+  app.add_option("--model", options.model, "weights file, or the name of a model that comes with chiaro")
+      ->required()
+      ->type_name("FILE|NAME");
+  app.add_option("-o,--output", options.output,
+                 "a .png or .jpg file for one picture, or a folder (created) for results of the same names")
+      ->required()
+      ->type_name("FILE|FOLDER");
+  app.add_option("--format", options.format, "of all results; default: that of the picture (BMP: png)")
+      ->check(CLI::IsMember({"png", "jpg"}));
+  app.add_option("--max-size", options.max_size, "scale larger pictures down to this long side, in pixels")
+      ->check(CLI::Range(16, 65536))
+      ->type_name("PIXELS");
+  app.add_option("--memory-limit", options.memory_limit_mib,
+                 "refuse pictures that need more; default: what is available now")
+      ->check(CLI::Range(1, 1 << 30))
+      ->type_name("MiB");
+  app.add_flag("--verbose", options.verbose, "sizes, memory and times of every picture");
+  chiaro::add_common_options(app, options.common);
+  return chiaro::run_program(app, argc, argv, [&] { return chiaro::stylize(options); });
+}

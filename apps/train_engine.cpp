@@ -1,0 +1,37 @@
+// train_engine CONFIG.toml: trains a style-transfer network.
+#include "apps/common/program.hpp"
+#include "apps/training/train_loop.hpp"
+#include "engine/config/config.hpp"
+#include "kernels/common/error.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Trains a network that restyles pictures in one pass and keeps their depth.\n"
+      "Example: train_engine starry_night.toml --set data.train=photos --set loss.depth.weight=0",
+      "train_engine"};
+  std::string config_file, resume;
+  std::vector<std::string> overrides;
+  chiaro::CommonOptions common;
+  bool no_reuse = false;
+  auto* config_option = app.add_option("CONFIG", config_file, "configuration (TOML)");
+  app.add_option("--resume", resume, "continue the run in this folder")->excludes(config_option);
+  app.add_option("--set", overrides, "override a key of the configuration: --set train.iterations=100")
+      ->allow_extra_args(false);
+  app.add_flag("--no-reuse", no_reuse,
+               "give every tensor memory of its own (to bisect a suspected planning mistake)");
+  chiaro::add_common_options(app, common);
+
+  return chiaro::run_program(app, argc, argv, [&] {
+    if (config_file.empty() && resume.empty())
+      throw chiaro::Error("give a CONFIG.toml, or --resume and a run folder; see --help");
+    chiaro::Context context = chiaro::make_context(common);
+    const chiaro::TrainOptions options{.session = {.reuse_memory = !no_reuse}};
+    if (!resume.empty()) return chiaro::resume_style(context, resume, overrides, options);
+    chiaro::TrainConfig config = chiaro::load_config(config_file, overrides);
+    if (app.count("--precision") > 0) config.train.precision = common.precision;
+    if (config.task != "style")
+      throw chiaro::Error("{}: task = \"{}\" is not available in this version; only \"style\" is",
+                          config_file, config.task);
+    return chiaro::train_style(context, config, options);
+  });
+}

@@ -1,0 +1,160 @@
+#include "apps/training/report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "engine/file_util.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+
+namespace {
+
+struct Point {
+  double iteration, value;
+};
+using Curves = std::map<std::string, std::vector<Point>>;
+
+struct Metrics {
+  Curves weighted, gradient_norms;
+};
+
+Metrics read_metrics(const RunFolder& folder) {
+  Metrics metrics;
+  std::ifstream file(folder.metrics_file());
+  std::string line;
+  while (std::getline(file, line)) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_discarded() || !json.contains("iteration")) continue;
+    const double iteration = json["iteration"].get<double>();
+    const auto add = [&](const char* key, Curves& curves) {
+      if (!json.contains(key)) return;
+      for (const auto& [term, value] : json[key].items())
+        if (value.is_number()) curves[term].push_back({iteration, value.get<double>()});
+    };
+    add("weighted", metrics.weighted);
+    add("gradient_norms", metrics.gradient_norms);
+  }
+  return metrics;
+}
+
+// At most `count` points, each the mean of a stretch: keeps the page small and the curve readable.
+std::vector<Point> thin(const std::vector<Point>& points, std::size_t count) {
+  if (points.size() <= count) return points;
+  std::vector<Point> thinned;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t begin = i * points.size() / count, end = (i + 1) * points.size() / count;
+    Point mean{0, 0};
+    for (std::size_t j = begin; j < end; ++j) {
+      mean.iteration += points[j].iteration / static_cast<double>(end - begin);
+      mean.value += points[j].value / static_cast<double>(end - begin);
+    }
+    thinned.push_back(mean);
+  }
+  return thinned;
+}
+
+constexpr std::array<const char*, 6> kColours{"#1b6ca8", "#c8553d", "#3a7d44",
+                                              "#7d5ba6", "#b8860b", "#444444"};
+
+// A line chart with a logarithmic vertical axis.
+std::string chart(const Curves& curves) {
+  constexpr double kWidth = 860, kHeight = 320, kLeft = 70, kRight = 110, kTop = 12, kBottom = 36;
+  double low = INFINITY, high = 0, last = 1;
+  for (const auto& [term, points] : curves)
+    for (const auto& p : points)
+      if (p.value > 0) {
+        low = std::min(low, p.value);
+        high = std::max(high, p.value);
+        last = std::max(last, p.iteration);
+      }
+  if (!(high > 0)) return "<p>No values yet.</p>";
+  const double bottom = std::floor(std::log10(low)), top = std::max(std::ceil(std::log10(high)), bottom + 1);
+  const auto x = [&](double iteration) { return kLeft + iteration / last * (kWidth - kLeft - kRight); };
+  const auto y = [&](double value) {
+    return kTop + (top - std::log10(value)) / (top - bottom) * (kHeight - kTop - kBottom);
+  };
+  std::string svg = fmt::format("<svg viewBox='0 0 {} {}' role='img'>", kWidth, kHeight);
+  for (double decade = bottom; decade <= top; ++decade) {
+    const double at = y(std::pow(10.0, decade));
+    svg += fmt::format(
+        "<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' stroke='#ddd'/>"
+        "<text x='{}' y='{:.1f}' text-anchor='end'>1e{:.0f}</text>",
+        kLeft, kWidth - kRight, at, at, kLeft - 6, at + 4, decade);
+  }
+  for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0})
+    svg += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:.0f}</text>", x(share * last),
+                       kHeight - 14, share * last);
+  std::size_t colour = 0;
+  for (const auto& [term, points] : curves) {
+    std::string path;
+    Point end{0, 0};
+    for (const auto& p : thin(points, 400))
+      if (p.value > 0) {
+        path += fmt::format("{:.1f},{:.1f} ", x(p.iteration), y(p.value));
+        end = p;
+      }
+    if (path.empty()) continue;
+    const char* stroke = kColours[colour++ % kColours.size()];
+    svg += fmt::format(
+        "<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>"
+        "<text x='{:.1f}' y='{:.1f}' fill='{}'>{} {:.3g}</text>",
+        path, stroke, x(end.iteration) + 6, y(end.value) + 4, stroke, term, end.value);
+  }
+  return svg + "</svg>";
+}
+
+std::string escape(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+void write_report(const RunFolder& folder) {
+  const Metrics metrics = read_metrics(folder);
+  const std::string title = escape(std::filesystem::absolute(folder.path()).filename().string());
+  std::string html = fmt::format(
+      "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
+      "content='width=device-width'>"
+      "<title>chiaro: {0}</title><style>body{{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em "
+      "auto;"
+      "padding:0 1em;color:#222}}svg{{width:100%;font-size:12px}}img{{width:100%;border-radius:4px}}"
+      "pre{{background:#f5f5f5;padding:1em;overflow:auto;font-size:12px}}figure{{margin:1.5em 0}}"
+      "figcaption{{color:#666}}</style><h1>{0}</h1>",
+      title);
+  html += "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
+  if (!metrics.gradient_norms.empty())
+    html +=
+        "<h2>Gradient norm of each weighted term at the generated pictures</h2><p>What each term pulls with: "
+        "two "
+        "terms with equal norms have equal say. Change a weight by the factor by which you want its say to "
+        "change.</p>" +
+        chart(metrics.gradient_norms);
+  auto previews = folder.previews();
+  html += "<h2>Previews</h2><p>Photos above, stylised below; newest first.</p>";
+  constexpr std::size_t kShown = 12;
+  std::reverse(previews.begin(), previews.end());
+  for (std::size_t i = 0; i < std::min(previews.size(), kShown); ++i)
+    html += fmt::format(
+        "<figure><img src='previews/{}' alt=''><figcaption>after iteration {}</figcaption></figure>",
+        previews[i].filename().string(), std::stoll(previews[i].stem().string()));
+  html += "<h2>Configuration</h2><pre>" + escape(read_text(folder.config_file())) + "</pre></html>\n";
+  write_text(folder.report_file(), html);
+}
+
+}  // namespace chiaro

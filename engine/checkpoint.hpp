@@ -1,0 +1,29 @@
+// Training state on disk: everything that an exact resume needs.
+//
+// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, precision, config (the resolved TOML);
+// groups values, first_moments, second_moments with one fp32 dataset per parameter. Written atomically. Batches,
+// crops and initial values are pure functions of the seed and the iteration, so no generator state is kept.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "engine/param_store.hpp"
+
+namespace chiaro {
+
+struct CheckpointInfo {
+  std::int64_t iteration = 0;  // finished iterations
+  std::int64_t threads = 0;    // the bits of a run depend on these two
+  std::string precision;
+  std::string config;
+};
+
+// Refuses, as an Error that names the parameter, to write values that are not finite.
+void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info, const ParamStore& store);
+
+// Fills the allocated store bit for bit. Errors name the file: not a checkpoint, damaged, another network.
+CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store);
+CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
+
+}  // namespace chiaro

@@ -1,0 +1,256 @@
+#include "engine/config/config.hpp"
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "engine/config/config_keys.hpp"
+#include "engine/file_util.hpp"
+#include "engine/suggest.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string absolute_path(const std::string& path, const fs::path& folder) {
+  return path.empty() ? path : fs::absolute(folder / path).lexically_normal().string();
+}
+
+// A string, or the strings of a list; false for anything else. Empty names are refused.
+bool read_strings(const toml::node& node, std::vector<std::string>& out) {
+  out.clear();
+  const auto add = [&](const toml::node& item) {
+    const auto text = item.value_exact<std::string>();
+    if (text && !text->empty()) out.push_back(*text);
+    return text && !text->empty();
+  };
+  if (const toml::array* list = node.as_array()) {
+    return std::all_of(list->begin(), list->end(), [&](const toml::node& item) { return add(item); });
+  }
+  return add(node);
+}
+
+bool in_range(double value, NumberKey::Range range) {
+  if (!std::isfinite(value) || value < 0) return false;
+  return (range != NumberKey::Positive || value > 0) && (range != NumberKey::ZeroToBelowOne || value < 1);
+}
+
+// Stores a value in a key's field; false when its type or value is not allowed. Paths start from folder.
+struct Assign {
+  const toml::node& node;
+  const fs::path& folder;
+
+  bool operator()(const IntegerKey& key) const {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value || *value < key.lowest || *value > key.highest) return false;
+    *key.value = *value;
+    return true;
+  }
+  bool operator()(const NumberKey& key) const {
+    if (!node.is_number() || !in_range(*node.value<double>(), key.range)) return false;
+    *key.value = *node.value<double>();
+    return true;
+  }
+  bool operator()(const BoolKey& key) const {
+    if (!node.is_boolean()) return false;
+    *key.value = *node.value_exact<bool>();
+    return true;
+  }
+  bool operator()(const ChoiceKey& key) const {
+    const auto value = node.value_exact<std::string>();
+    if (!value || std::find(key.choices.begin(), key.choices.end(), *value) == key.choices.end())
+      return false;
+    *key.value = *value;
+    return true;
+  }
+  bool operator()(const PathKey& key) const {
+    const auto value = node.value_exact<std::string>();
+    if (!value) return false;
+    *key.value = key.or_random && *value == kRandomWeights ? *value : absolute_path(*value, folder);
+    return true;
+  }
+  bool operator()(const PathListKey& key) const {
+    std::vector<std::string> paths;
+    if (!read_strings(node, paths) || paths.empty()) return false;
+    for (std::string& path : paths) path = absolute_path(path, folder);
+    *key.value = paths;
+    return true;
+  }
+  bool operator()(const NameListKey& key) const { return read_strings(node, *key.value); }
+  bool operator()(const NumberListKey& key) const {
+    const toml::array* list = node.as_array();
+    if (!list) return false;
+    key.value->clear();
+    for (const toml::node& item : *list) {
+      if (!item.is_number() || !in_range(*item.value<double>(), NumberKey::AtLeastZero)) return false;
+      key.value->push_back(*item.value<double>());
+    }
+    return true;
+  }
+};
+
+std::string as_toml(const toml::node& node) {
+  std::ostringstream out;
+  node.visit([&](const auto& n) { out << n; });
+  return out.str();
+}
+
+// "train.iteration": the nearest full name, or the key that has this last part ("lr": "optimizer.lr").
+std::string suggestion(const std::string& name, const std::vector<ConfigKey>& keys) {
+  std::vector<std::string> names;
+  for (const ConfigKey& key : keys) {
+    names.push_back(key.name);
+    if (key.name.ends_with("." + name)) return "; did you mean '" + key.name + "'?";
+  }
+  return did_you_mean(name, names);
+}
+
+bool is_section(const std::string& name, const std::vector<ConfigKey>& keys) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const ConfigKey& k) { return k.name.starts_with(name + "."); });
+}
+
+// where: what messages begin with, "config.toml:12" or the override.
+void assign(const std::vector<ConfigKey>& keys, const std::string& name, const toml::node& node,
+            const std::string& where, const fs::path& folder) {
+  const auto key = std::find_if(keys.begin(), keys.end(), [&](const ConfigKey& k) { return k.name == name; });
+  if (key == keys.end()) {
+    if (is_section(name, keys))
+      throw Error("{}: '{}' is a section, not a key: write [{}]", where, name, name);
+    throw Error("{}: unknown key '{}'{}", where, name, suggestion(name, keys));
+  }
+  if (!std::visit(Assign{node, folder}, key->target)) {
+    throw Error("{}: {} = {} is not allowed, expected {}", where, name, as_toml(node),
+                describe_allowed(*key));
+  }
+}
+
+void assign_table(const std::vector<ConfigKey>& keys, const toml::table& table, const std::string& prefix,
+                  const std::string& file, const fs::path& folder) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    const toml::table* inner = node.as_table();
+    if (inner && (!inner->empty() || is_section(name, keys))) {
+      assign_table(keys, *inner, name + ".", file, folder);
+    } else {
+      assign(keys, name, node, fmt::format("{}:{}", file, key.source().begin.line), folder);
+    }
+  }
+}
+
+bool takes_text(const ConfigKey& key) {
+  return std::holds_alternative<ChoiceKey>(key.target) || std::holds_alternative<PathKey>(key.target) ||
+         std::holds_alternative<PathListKey>(key.target) || std::holds_alternative<NameListKey>(key.target);
+}
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
+}
+
+void assign_override(const std::vector<ConfigKey>& keys, const std::string& text) {
+  const std::string where = "override '" + text + "'";
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) throw Error("{}: expected KEY=VALUE", where);
+  const std::string name = trimmed(text.substr(0, equals)), value = trimmed(text.substr(equals + 1));
+  const auto key = std::find_if(keys.begin(), keys.end(), [&](const ConfigKey& k) { return k.name == name; });
+  const bool text_key = key != keys.end() && takes_text(*key);
+
+  toml::table parsed;
+  try {
+    parsed = toml::parse("value = " + value);
+  } catch (const toml::parse_error& error) {
+    if (value.find_first_of("[{\"'") == 0) throw Error("{}: is not TOML: {}", where, error.description());
+    // Anything else that is not TOML is a string without quotes.
+  }
+  const toml::node* node = parsed.size() == 1 ? parsed.get("value") : nullptr;
+  // For a key that wants text, 1984 and true are text too.
+  const bool bare = !node || (text_key && !node->is_string() && !node->is_array());
+  const toml::value<std::string> bare_value(value);
+  assign(keys, name, bare ? bare_value : *node, where, fs::current_path());
+}
+
+void check_layers(const FeatureLossConfig& loss, const char* name, const std::string& file) {
+  if (!loss.layer_weights.empty() && loss.layer_weights.size() != loss.layers.size()) {
+    throw Error("{}: loss.{}.layer_weights has {} values, expected {}, one per layer, or none", file, name,
+                loss.layer_weights.size(), loss.layers.size());
+  }
+  if (loss.layers.empty() && loss.weight > 0) {
+    throw Error("{}: loss.{}.layers is empty; name a layer or set loss.{}.weight = 0", file, name, name);
+  }
+}
+
+// The value of a key as TOML text. fmt writes the shortest digits that read back as the same number.
+std::string value_text(const ConfigKey& key) {
+  return std::visit(
+      [](const auto& target) -> std::string {
+        const auto& value = *target.value;
+        using T = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::string>) {
+          return as_toml(toml::value<std::string>(value));
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          std::vector<std::string> texts;
+          for (const std::string& v : value) texts.push_back(as_toml(toml::value<std::string>(v)));
+          return "[" + listed(texts) + "]";
+        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+          std::vector<std::string> texts;
+          for (const double v : value) texts.push_back(fmt::format("{}", v));
+          return "[" + listed(texts) + "]";
+        } else {
+          return fmt::format("{}", value);
+        }
+      },
+      key.target);
+}
+
+}  // namespace
+
+TrainConfig parse_config(std::string_view text, const std::string& name, const fs::path& folder,
+                         std::span<const std::string> overrides) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    throw Error("{}:{}: is not TOML: {}", name, error.source().begin.line, error.description());
+  }
+  TrainConfig config;
+  const std::vector<ConfigKey> keys = config_keys(config);
+  for (const ConfigKey& key : keys) {  // the defaults' relative paths
+    if (const auto* path = std::get_if<PathKey>(&key.target))
+      *path->value = absolute_path(*path->value, folder);
+    if (const auto* paths = std::get_if<PathListKey>(&key.target)) {
+      for (std::string& path : *paths->value) path = absolute_path(path, folder);
+    }
+  }
+  assign_table(keys, table, "", name, folder);
+  for (const std::string& item : overrides) assign_override(keys, item);
+  check_layers(config.loss.style, "style", name);
+  check_layers(config.loss.content, "content", name);
+  check_layers(config.loss.depth, "depth", name);
+  return config;
+}
+
+TrainConfig load_config(const fs::path& path, std::span<const std::string> overrides) {
+  return parse_config(read_text(path), path.string(), fs::absolute(path).parent_path(), overrides);
+}
+
+std::string to_toml(const TrainConfig& config) {
+  TrainConfig copy = config;
+  std::string text, section;
+  for (const ConfigKey& key : config_keys(copy)) {
+    const std::size_t dot = key.name.rfind('.');
+    const std::string found = dot == std::string::npos ? "" : key.name.substr(0, dot);
+    if (found != section) text += fmt::format("\n[{}]\n", found);
+    section = found;
+    std::string line =
+        fmt::format("{} = {}", key.name.substr(dot == std::string::npos ? 0 : dot + 1), value_text(key));
+    if (!key.help.empty()) line = fmt::format("{:<40} # {}", line, key.help);
+    text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace chiaro

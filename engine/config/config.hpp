@@ -1,0 +1,115 @@
+// The configuration of a training run: TOML in, a checked struct out, and back.
+//
+// Every key has a default, shown here. Ranges, choices and one line of help per key are in config_keys.cpp,
+// which also drives reading, messages and writing; load_config refuses unknown keys, wrong types and values
+// out of range. Whether files exist and whether layers belong to their network is checked by whoever opens
+// them.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chiaro {
+
+// In place of a path under [weights]: a network with random filters (weights_import/random_vgg.hpp).
+inline constexpr std::string_view kRandomWeights = "random";
+
+struct ModelConfig {
+  std::int64_t width = 32;  // channels of the first convolution
+  std::int64_t residual_blocks = 5;
+  std::string upsample = "nearest";  // or "transposed"
+  std::string padding = "reflect";   // or "zero"
+  double norm_eps = 1e-5;
+  std::string output = "linear";  // or "tanh150"
+  std::string init;               // model file to start from; "" = random values
+  bool operator==(const ModelConfig&) const = default;
+};
+
+struct DataConfig {
+  std::vector<std::string> train = {"photos"};  // folders, or one packed file
+  std::int64_t image_size = 256;                // pixels, both sides
+  std::int64_t batch_size = 4;
+  std::string crop = "random";  // "center", "none"
+  bool shuffle = true;
+  std::int64_t workers = 1;     // threads that decode
+  std::int64_t cache_mb = 512;  // decoded photos kept in memory, MiB; 0 = none
+  bool operator==(const DataConfig&) const = default;
+};
+
+struct StyleConfig {
+  std::string image = "starry_night.jpg";
+  std::int64_t size = 0;  // long side in pixels; 0 = its own size
+  bool operator==(const StyleConfig&) const = default;
+};
+
+struct WeightsConfig {
+  std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
+              resnet_upproj = "resnet_upproj.h5";  // or kRandomWeights
+  bool operator==(const WeightsConfig&) const = default;
+};
+
+// A loss on features of a frozen network. layer_weights is empty (all 1) or has one factor per layer.
+struct FeatureLossConfig {
+  std::string net;
+  std::vector<std::string> layers;
+  std::vector<double> layer_weights;
+  double weight = 0;
+  bool operator==(const FeatureLossConfig&) const = default;
+};
+
+struct LossConfig {
+  FeatureLossConfig style = {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {}, 1e2};
+  std::string style_reduction =
+      "mean";  // loss.style.reduction: over the C*C entries of a Gram matrix; or "sum"
+  FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5};
+  FeatureLossConfig depth = {"resnet_upproj", {"up_8x", "up_16x", "prediction"}, {}, 1e2};
+  double tv_weight = 2e2;  // loss.tv.weight
+  bool operator==(const LossConfig&) const = default;
+};
+
+struct OptimizerConfig {  // Adam
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  bool operator==(const OptimizerConfig&) const = default;
+};
+
+// Intervals are in iterations; 0 = never.
+struct RunConfig {
+  std::int64_t iterations = 20000;
+  std::string precision = "auto";  // "fp32", "tf32", "bf16"
+  std::int64_t checkpoint_every = 1000, keep_checkpoints = 3;
+  std::int64_t preview_every = 500, log_every = 1, gradient_norms_every = 100;
+  std::string out = "runs/starry_night";  // run folder
+  bool operator==(const RunConfig&) const = default;
+};
+
+struct TrainConfig {
+  std::string task = "style";  // or "depth"
+  std::int64_t seed = 1;
+  ModelConfig model;
+  DataConfig data;
+  StyleConfig style;
+  WeightsConfig weights;
+  LossConfig loss;
+  OptimizerConfig optimizer;
+  RunConfig train;  // [train]
+  bool operator==(const TrainConfig&) const = default;
+};
+
+// Reads the file, then applies overrides of the form "train.iterations=100". Values of overrides are TOML;
+// strings need no quotes. A list of strings may be given as one string. Relative paths, the defaults' too,
+// are resolved against the folder of the file, those of overrides against the current folder; results are
+// absolute. Throws Error: "config.toml:12: unknown key 'train.iteration'; did you mean 'train.iterations'?"
+// and the like.
+TrainConfig load_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
+
+// The same from text; `name` stands for the file in messages, `folder` is what relative paths start from.
+TrainConfig parse_config(std::string_view text, const std::string& name, const std::filesystem::path& folder,
+                         std::span<const std::string> overrides = {});
+
+// Every key with its value and a comment. Loading the text gives an equal configuration.
+std::string to_toml(const TrainConfig& config);
+
+}  // namespace chiaro

@@ -1,0 +1,121 @@
+#include "engine/config/config_keys.hpp"
+
+#include "engine/suggest.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+namespace {
+
+constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+std::string describe_range(NumberKey::Range range) {
+  switch (range) {
+    case NumberKey::AtLeastZero:
+      return "a number of at least 0";
+    case NumberKey::Positive:
+      return "a number greater than 0";
+    case NumberKey::ZeroToBelowOne:
+      break;
+  }
+  return "a number from 0 to below 1";
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys(TrainConfig& c) {
+  const std::vector<std::string> nets = {"vgg19", "vgg16"};
+  const std::vector<std::string> all_nets = {"resnet_upproj", "vgg19", "vgg16"};
+  const auto at_least_0 = NumberKey::AtLeastZero;
+  return {
+      {"task", ChoiceKey{&c.task, {"style", "depth"}}, "what is trained: a style or a depth network"},
+      {"seed", IntegerKey{&c.seed, 0, kAny}, "of every random number"},
+
+      {"model.width", IntegerKey{&c.model.width, 1, 512}, "channels of the first convolution"},
+      {"model.residual_blocks", IntegerKey{&c.model.residual_blocks, 0, 64}, ""},
+      {"model.upsample", ChoiceKey{&c.model.upsample, {"nearest", "transposed"}},
+       "transposed convolutions may checker"},
+      {"model.padding", ChoiceKey{&c.model.padding, {"reflect", "zero"}},
+       "what convolutions see beyond the border"},
+      {"model.norm_eps", NumberKey{&c.model.norm_eps, NumberKey::Positive}, "added to the variance"},
+      {"model.output", ChoiceKey{&c.model.output, {"linear", "tanh150"}}, "tanh150: 150 tanh(x) + 127.5"},
+      {"model.init", PathKey{&c.model.init}, "model file to start from"},
+
+      {"data.train", PathListKey{&c.data.train},
+       "folders with photos (searched recursively) or one packed file"},
+      {"data.image_size", IntegerKey{&c.data.image_size, 16, 4096}, "pixels, both sides"},
+      {"data.batch_size", IntegerKey{&c.data.batch_size, 1, 1024}, "photos per iteration"},
+      {"data.crop", ChoiceKey{&c.data.crop, {"random", "center", "none"}},
+       "none: photos already have the size"},
+      {"data.shuffle", BoolKey{&c.data.shuffle}, "a new order in every epoch"},
+      {"data.workers", IntegerKey{&c.data.workers, 1, 256}, "threads that decode photos"},
+      {"data.cache_mb", IntegerKey{&c.data.cache_mb, 0, 1 << 20}, "memory for decoded photos, MiB"},
+
+      {"style.image", PathKey{&c.style.image}, ""},
+      {"style.size", IntegerKey{&c.style.size, 0, 16384}, "long side in pixels; 0 = its own size"},
+
+      {"weights.vgg19", PathKey{&c.weights.vgg19, true}, "only networks with a loss are read; or \"random\""},
+      {"weights.vgg16", PathKey{&c.weights.vgg16, true}, ""},
+      {"weights.resnet_upproj", PathKey{&c.weights.resnet_upproj, true}, ""},
+
+      {"loss.style.net", ChoiceKey{&c.loss.style.net, nets}, ""},
+      {"loss.style.layers", NameListKey{&c.loss.style.layers}, ""},
+      {"loss.style.layer_weights", NumberListKey{&c.loss.style.layer_weights},
+       "one per layer; empty = all 1"},
+      {"loss.style.weight", NumberKey{&c.loss.style.weight, at_least_0}, ""},
+      {"loss.style.reduction", ChoiceKey{&c.loss.style_reduction, {"mean", "sum"}}, "over the Gram matrix"},
+
+      {"loss.content.net", ChoiceKey{&c.loss.content.net, nets}, ""},
+      {"loss.content.layers", NameListKey{&c.loss.content.layers}, ""},
+      {"loss.content.layer_weights", NumberListKey{&c.loss.content.layer_weights},
+       "one per layer; empty = all 1"},
+      {"loss.content.weight", NumberKey{&c.loss.content.weight, at_least_0}, ""},
+
+      {"loss.depth.net", ChoiceKey{&c.loss.depth.net, all_nets}, ""},
+      {"loss.depth.layers", NameListKey{&c.loss.depth.layers}, ""},
+      {"loss.depth.layer_weights", NumberListKey{&c.loss.depth.layer_weights},
+       "one per layer; empty = all 1"},
+      {"loss.depth.weight", NumberKey{&c.loss.depth.weight, at_least_0}, ""},
+
+      {"loss.tv.weight", NumberKey{&c.loss.tv_weight, at_least_0}, ""},
+
+      {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate of Adam"},
+      {"optimizer.beta1", NumberKey{&c.optimizer.beta1, NumberKey::ZeroToBelowOne}, ""},
+      {"optimizer.beta2", NumberKey{&c.optimizer.beta2, NumberKey::ZeroToBelowOne}, ""},
+      {"optimizer.eps", NumberKey{&c.optimizer.eps, NumberKey::Positive}, ""},
+
+      {"train.iterations", IntegerKey{&c.train.iterations, 1, kAny}, ""},
+      {"train.precision", ChoiceKey{&c.train.precision, {"auto", "fp32", "tf32", "bf16"}}, ""},
+      {"train.checkpoint_every", IntegerKey{&c.train.checkpoint_every, 0, kAny},
+       "iterations; 0 = only at the end"},
+      {"train.keep_checkpoints", IntegerKey{&c.train.keep_checkpoints, 1, kAny}, "the last so many stay"},
+      {"train.preview_every", IntegerKey{&c.train.preview_every, 0, kAny}, "iterations; 0 = never"},
+      {"train.log_every", IntegerKey{&c.train.log_every, 1, kAny}, "iterations per line of metrics.jsonl"},
+      {"train.gradient_norms_every", IntegerKey{&c.train.gradient_norms_every, 0, kAny},
+       "iterations; 0 = never"},
+      {"train.out", PathKey{&c.train.out}, "run folder"},
+  };
+}
+
+std::string describe_allowed(const ConfigKey& key) {
+  return std::visit(
+      Overloaded{
+          [](const IntegerKey& k) {
+            return k.highest == kAny ? fmt::format("a whole number of at least {}", k.lowest)
+                                     : fmt::format("a whole number from {} to {}", k.lowest, k.highest);
+          },
+          [](const NumberKey& k) { return describe_range(k.range); },
+          [](const BoolKey&) { return std::string("true or false"); },
+          [](const ChoiceKey& k) { return "\"" + listed(k.choices, "\" or \"") + "\""; },
+          [](const PathKey& k) { return std::string(k.or_random ? "a path or \"random\"" : "a path"); },
+          [](const PathListKey&) { return std::string("a list of paths"); },
+          [](const NameListKey&) { return std::string("a list of names"); },
+          [](const NumberListKey&) { return std::string("a list of numbers of at least 0"); }},
+      key.target);
+}
+
+}  // namespace chiaro

@@ -1,0 +1,80 @@
+// Makes batches of training photos. Batch number i is a pure function of (options, source, i): of nothing
+// that was made before it, and of no thread.
+//
+// Sample s = i * batch_size + j belongs to epoch s / count and has the place s % count in that epoch's order:
+// a permutation drawn from (seed, epoch), or the order of the source without shuffle. So every photo comes
+// once per epoch, and a batch may span two epochs. A photo that cannot be used is replaced by the next usable
+// one in its epoch's order, and recorded.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/data/photo_source.hpp"
+#include "engine/rng.hpp"
+
+namespace chiaro {
+
+// How a photo becomes a square. Random and Center first scale the short side to image_size, antialiased;
+// Random then takes a place along the long side drawn from (seed, s). Photos are never mirrored: styles have
+// a direction. None takes only photos that already have the size.
+enum class CropMode { Random, Center, None };
+
+struct BatchOptions {
+  std::int64_t image_size = 256;  // pixels, height and width
+  std::int64_t batch_size = 4;
+  CropMode crop = CropMode::Random;
+  bool shuffle = true;
+  std::uint64_t seed = 1;
+  // Prepared photos are kept in memory up to this many bytes; 0: none. Does not change any batch.
+  std::int64_t cache_bytes = std::int64_t{512} << 20;
+};
+
+struct Batch {
+  std::int64_t index = -1;
+  std::vector<std::uint8_t> pixels;  // (batch_size, image_size, image_size, 3), RGB
+  std::vector<std::int64_t> photos;  // (batch_size): index of each photo in the source
+};
+
+struct BadPhoto {
+  std::string name;
+  std::string reason;  // one line that begins with the path
+};
+
+class BatchBuilder {
+ public:
+  BatchBuilder(std::shared_ptr<const PhotoSource> source, const BatchOptions& options);
+
+  // Fills batch with batch number index >= 0; its memory is reused. May be called from several threads.
+  // Error if no photo can be used: all are bad, or 1000 one after the other.
+  void build(std::int64_t index, Batch& batch);
+
+  // The photos found to be bad so far, each once, in the order of the source.
+  std::vector<BadPhoto> bad_photos() const;
+
+ private:
+  using Order = std::shared_ptr<const std::vector<std::int64_t>>;
+  using Photo = std::shared_ptr<const Image>;
+
+  Order order_of(std::int64_t epoch);
+  Photo prepared(std::int64_t photo);  // scaled, not yet cut where crop is Random; null: a bad photo
+  Image prepare(std::int64_t photo) const;
+  std::int64_t fill_sample(std::int64_t sample, std::uint8_t* pixels);
+
+  std::shared_ptr<const PhotoSource> source_;
+  BatchOptions options_;
+  Rng order_rng_, crop_rng_;
+
+  mutable std::mutex mutex_;  // guards what follows; never held while a photo is decoded
+  std::deque<std::pair<std::int64_t, Order>> orders_;
+  std::vector<Photo> cache_;
+  std::int64_t cached_bytes_ = 0;
+  std::map<std::int64_t, std::string> bad_;
+};
+
+}  // namespace chiaro

@@ -1,0 +1,25 @@
+// Reads the headers of JPEG, PNG and BMP files: what must be known before pixels are decoded.
+// Internal to engine/image.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "engine/image/image.hpp"
+
+namespace chiaro {
+
+struct FormatHeader {
+  ImageFormat format{};
+  std::int64_t height = 0, width = 0;    // as stored, before EXIF orientation
+  bool complete = false;                 // JPEG: an end marker follows the scan; PNG: IEND; BMP: all rows
+  std::span<const std::uint8_t> exif{};  // the JPEG's EXIF block, "Exif\0\0" included; empty if there is none
+};
+
+// Errors as decode_image: everything that can be told from the headers.
+FormatHeader read_format_header(std::span<const std::uint8_t> file, const std::string& name);
+
+// The EXIF orientation, 1 to 8; 1 where the block is empty, damaged or says nothing (orientation.cpp).
+int exif_orientation(std::span<const std::uint8_t> exif);
+
+}  // namespace chiaro

@@ -1,0 +1,84 @@
+// Pictures in memory, and how they get in and out of files.
+//
+// Pixels are 8-bit, rows from top to bottom, (height, width, channels) dense, channels innermost:
+// 3 = R G B or 4 = R G B A (straight alpha). Values are passed on as stored: no colour management.
+// All functions are deterministic and may run in several threads at once.
+// Errors are one line: "PATH: what is wrong (what was found); what to do".
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chiaro {
+
+struct Image {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  int channels = 3;
+  std::vector<std::uint8_t> pixels;  // height * width * channels
+
+  Image() = default;
+  // A picture filled with one value. Error for an impossible size or number of channels.
+  Image(std::int64_t height, std::int64_t width, int channels, std::uint8_t value = 0);
+
+  std::uint8_t* at(std::int64_t y, std::int64_t x) { return pixels.data() + (y * width + x) * channels; }
+  const std::uint8_t* at(std::int64_t y, std::int64_t x) const {
+    return pixels.data() + (y * width + x) * channels;
+  }
+  bool operator==(const Image&) const = default;
+};
+
+// ---- reading (decode.cpp, format_header.cpp, orientation.cpp) ----
+
+enum class ImageFormat { Jpeg, Png, Bmp };
+std::string_view format_name(ImageFormat format);  // "JPEG", "PNG", "BMP"
+
+struct ImageInfo {
+  ImageFormat format;
+  std::int64_t height, width;  // as decode_image returns them: after EXIF orientation
+  bool complete;               // false: the file ends before the picture does
+};
+
+// Reads a JPEG, PNG or BMP file, recognised by content and not by its name.
+//   grey -> RGB, grey + alpha -> RGBA, palette -> RGB or RGBA, 16-bit PNG -> its upper 8 bits.
+//   The EXIF orientation of a JPEG is applied, all eight values; a PNG's is ignored.
+// Errors: missing, unreadable or empty file, a directory, another format (named if it is a known one), a
+// CMYK JPEG, a size of zero, above 65536 a side or 2^28 pixels, a file that
+// was cut off (a JPEG without its end marker too), damaged data.
+Image decode_image(const std::string& path);
+// The same from memory; name stands for the path in messages.
+Image decode_image(std::span<const std::uint8_t> file, const std::string& name);
+
+// Format and size from the headers alone. The same errors, except for damage beyond the headers.
+ImageInfo probe_image(const std::string& path);
+ImageInfo probe_image(std::span<const std::uint8_t> file, const std::string& name);
+
+// ---- writing (encode.cpp) ----
+
+// Writes a .png, .jpg or .jpeg file (extension in any case; JPEG quality 95, which has no alpha: RGBA
+// loses it). The file appears under its name only when it is complete; an older one is replaced.
+void encode_image(const std::string& path, const Image& image);
+
+// ---- transforming (transform.cpp, grid.cpp, orientation.cpp) ----
+
+// Antialiased: Mitchell's filter down, Catmull-Rom up, on the values as stored, borders clamped. Colours are
+// weighted by alpha, so invisible pixels leave no fringes. An unchanged size copies the pixels.
+// Source: stb_image_resize. The same bits on every run of one build.
+Image resize(const Image& image, std::int64_t height, std::int64_t width);
+
+// The rectangle with its upper left corner at (top, left). Error if it does not lie inside the picture.
+Image crop(const Image& image, std::int64_t top, std::int64_t left, std::int64_t height, std::int64_t width);
+
+// RGB as seen on a white page: c * a + 255 * (1 - a), rounded. RGB comes back unchanged.
+Image flatten_alpha(Image image);
+
+// Undoes an EXIF orientation, 1 to 8: the picture as it should be seen. Other values: unchanged.
+Image apply_orientation(Image image, int orientation);
+
+// A contact sheet on white, RGB: rows may differ in length, columns are as wide as their widest picture, rows
+// as high as their highest, gap pixels between neighbours and none outside. Alpha as in flatten_alpha.
+Image make_grid(const std::vector<std::vector<Image>>& rows, std::int64_t gap = 4);
+
+}  // namespace chiaro

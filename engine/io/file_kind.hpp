@@ -1,0 +1,31 @@
+// What a file is, judged by its first bytes. Users hand over renamed, half-downloaded and web-page "weights";
+// the messages then say what the file is instead of what a parser stumbled over.
+#pragma once
+#include <filesystem>
+#include <string>
+
+namespace chiaro {
+
+enum class FileKind {
+  Hdf5,
+  Zip,  // also PyTorch >= 1.6 .pth and NumPy .npz
+  Gzip,
+  Pickle,  // also PyTorch < 1.6 .pth
+  Numpy,
+  Matlab,  // MATLAB 5 .mat
+  Jpeg,
+  Png,
+  Html,
+  LfsPointer,  // the text stub that stands for a file in a Git checkout without Git LFS
+  Text,
+  Empty,
+  Binary,  // none of these
+};
+
+// Throws Error when path is missing, is a folder or cannot be read.
+FileKind file_kind(const std::filesystem::path& path);
+
+// For messages: "a web page (HTML): the download went wrong".
+std::string describe(FileKind kind);
+
+}  // namespace chiaro

@@ -1,0 +1,67 @@
+// What a node of the graph must be able to do.
+//
+// A layer is set up once for given input shapes: it checks them and declares its output, what it keeps for
+// the backward pass and how much workspace it needs. From these declarations alone the session places
+// everything in one arena, so a layer must not touch anything it has not declared: what forward() leaves in
+// inputs, output and saved tensors is gone in backward() unless backward_reads names it.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/param_store.hpp"
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro {
+
+struct TensorSpec {
+  Shape shape;
+  DType dtype = DType::F32;
+
+  std::int64_t bytes() const { return shape.count() * size_of(dtype); }
+};
+
+struct LayerSpec {
+  TensorSpec output;
+  std::vector<std::int64_t> saved_bytes;   // kept from forward to backward
+  std::vector<int> backward_reads_inputs;  // indices of inputs that backward reads
+  bool backward_reads_output = false;
+  std::int64_t forward_workspace_bytes = 0;
+  std::int64_t backward_workspace_bytes = 0;
+};
+
+// Bound pointers of one call. In forward() the gradient members are empty.
+struct NodeIo {
+  std::span<const ConstTensorView> inputs;
+  TensorView output;
+  std::span<void* const> saved;
+  void* workspace = nullptr;
+
+  TensorView output_gradient;                   // backward may overwrite it: nobody reads it afterwards
+  std::span<const TensorView> input_gradients;  // data is null where the mode is Ignore
+  std::span<const GradientMode> input_modes;
+  GradientMode param_mode = GradientMode::Ignore;  // one for all parameters of the layer
+};
+
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  // Validates the inputs and declares everything above. Needs no memory; may build plans for the device.
+  virtual LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) = 0;
+  virtual void forward(Context& context, const NodeIo& io) = 0;
+  // Writes or adds input and parameter gradients as the modes say.
+  virtual void backward(Context& context, const NodeIo& io) = 0;
+
+  virtual std::vector<Param> params() const { return {}; }
+  // True for layers whose output is a scalar term of the loss: backward() starts there, output_gradient is
+  // empty.
+  virtual bool is_loss() const { return false; }
+  virtual const char* type() const = 0;
+  // Multiply-adds of the forward pass, for profiles; 0 for memory-bound layers.
+  virtual std::int64_t multiply_adds() const { return 0; }
+};
+
+}  // namespace chiaro

@@ -1,0 +1,132 @@
+#include "engine/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <map>
+
+namespace chiaro {
+
+namespace {
+
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Parameter gradients are overwritten by the one node that trains them: two such nodes would lose one
+// gradient.
+void require_single_trainer(const Graph& graph) {
+  std::map<std::pair<ParamStore*, int>, std::string> trainer;
+  for (const auto& node : graph.nodes())
+    for (const Param& p : node.layer->params())
+      if (p.trainable())
+        require(trainer.emplace(std::pair{p.store, p.index}, node.name).second,
+                "{}: trainable parameter '{}' is already used by {}", node.name,
+                p.store->entries()[p.index].name, trainer[{p.store, p.index}]);
+}
+
+}  // namespace
+
+Session::Session(Graph graph, SessionOptions options) : graph_(std::move(graph)), options_(options) {
+  require_single_trainer(graph_);
+  plan_ = plan_session(graph_, options_);
+  arena_ = Buffer(plan_.memory.arena_bytes, "activations, gradients and workspaces");
+  if (options_.poison) std::memset(arena_.data(), 0xff, arena_.bytes());
+  gradient_written_.resize(graph_.tensors().size());
+  nodes_.resize(graph_.nodes().size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    auto& b = nodes_[i];
+    const auto& node = graph_.nodes()[i];
+    for (const int block : plan_.nodes[i].saved) b.saved_pointers.push_back(at(block));
+    for (const TensorId id : node.inputs) b.inputs.push_back(tensor(id));
+    b.input_gradients.resize(node.inputs.size());
+    b.input_modes.resize(node.inputs.size());
+  }
+}
+
+TensorView Session::tensor(TensorId id) const {
+  const auto& spec = graph_.tensor(id).spec;
+  return {at(plan_.tensor_block[id]), spec.dtype, spec.shape};
+}
+
+TensorView Session::gradient(TensorId id) const {
+  const auto& spec = graph_.tensor(id).spec;
+  require(plan_.gradient_block[id] >= 0, "tensor '{}' has no gradient in this session",
+          graph_.tensor(id).name);
+  return {at(plan_.gradient_block[id]), spec.dtype, spec.shape};
+}
+
+void Session::poison_dead(int step) {
+  for (std::size_t b = 0; b < plan_.blocks.size(); ++b)
+    if (plan_.blocks[b].last_step == step) std::memset(at(static_cast<int>(b)), 0xff, plan_.blocks[b].bytes);
+}
+
+void Session::forward() {
+  const auto& nodes = graph_.nodes();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const double start = profile_ ? now_s() : 0;
+    NodeIo io;
+    io.inputs = nodes_[i].inputs;
+    io.output = tensor(nodes[i].output);
+    io.saved = nodes_[i].saved_pointers;
+    if (plan_.nodes[i].forward_workspace >= 0) io.workspace = at(plan_.nodes[i].forward_workspace);
+    nodes[i].layer->forward(graph_.context(), io);
+    if (profile_) (*profile_)[i].forward_s += now_s() - start;
+    if (options_.poison) poison_dead(static_cast<int>(i));
+  }
+}
+
+void Session::backward(const std::string& only_term, std::optional<TensorId> stop_at) {
+  run_backward(only_term, stop_at, {});
+}
+
+void Session::backward_from(TensorId id) {
+  run_backward("", {}, id);
+}
+
+void Session::run_backward(const std::string& only_term, std::optional<TensorId> stop_at,
+                           std::optional<TensorId> seed) {
+  require(options_.backward, "this session was planned without a backward pass");
+  const auto& nodes = graph_.nodes();
+  std::fill(gradient_written_.begin(), gradient_written_.end(), 0);
+  if (seed) gradient_written_[*seed] = 1;
+  const int stop_node = stop_at ? graph_.tensor(*stop_at).producer : -1;
+  for (int i = static_cast<int>(nodes.size()) - 1; i > stop_node; --i) {
+    const auto& node = nodes[i];
+    const bool is_loss = node.layer->is_loss();
+    const bool starts_here = is_loss && !seed && (only_term.empty() || node.loss_term == only_term);
+    if (!starts_here && (is_loss || !gradient_written_[node.output])) continue;
+    auto& bound = nodes_[i];
+    const double start = profile_ ? now_s() : 0;
+    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+      const TensorId id = node.inputs[k];
+      const bool wanted = graph_.tensor(id).needs_gradient;
+      bound.input_gradients[k] = wanted ? gradient(id) : TensorView{};
+      bound.input_modes[k] = !wanted                 ? GradientMode::Ignore
+                             : gradient_written_[id] ? GradientMode::Accumulate
+                                                     : GradientMode::Overwrite;
+      if (wanted) gradient_written_[id] = 1;
+    }
+    NodeIo io;
+    io.inputs = bound.inputs;
+    io.output = tensor(node.output);
+    io.saved = bound.saved_pointers;
+    if (plan_.nodes[i].backward_workspace >= 0) io.workspace = at(plan_.nodes[i].backward_workspace);
+    if (!is_loss) io.output_gradient = gradient(node.output);
+    io.input_gradients = bound.input_gradients;
+    io.input_modes = bound.input_modes;
+    io.param_mode = node.trains_parameters ? GradientMode::Overwrite : GradientMode::Ignore;
+    node.layer->backward(graph_.context(), io);
+    if (profile_) (*profile_)[i].backward_s += now_s() - start;
+    if (options_.poison) poison_dead(backward_step(graph_, i));
+  }
+}
+
+double Session::loss(const std::string& term) const {
+  double sum = 0;
+  for (const auto& node : graph_.nodes())
+    if (node.loss_term == term) sum += *tensor(node.output).as<float>();
+  return sum;
+}
+
+}  // namespace chiaro

@@ -1,0 +1,73 @@
+// Runs a graph: places every tensor in one arena, once, then runs forward and backward without allocating.
+//
+// Steps are numbered 0 .. n-1 for the forward pass of n nodes and n .. 2n-1 for their backward pass in
+// reverse. A tensor lives from the step that writes it to the last step that reads it. Its gradient lives
+// from the backward step of its last consumer, which writes it first, to the backward step of its producer,
+// which reads it last. Determinism: nodes run in graph order; the same inputs give the same bits.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/graph.hpp"
+#include "engine/session_plan.hpp"
+
+namespace chiaro {
+
+struct NodeTime {
+  double forward_s = 0, backward_s = 0;
+};
+
+class Session {
+ public:
+  Session(Graph graph, SessionOptions options);
+
+  const Graph& graph() const { return graph_; }
+  const SessionPlan& plan() const { return plan_; }
+
+  // Views stay valid for the life of the session. Contents: inputs are the caller's before forward(); a
+  // tensor with keep() is readable after forward(), until backward(); a gradient with keep_gradient() after
+  // backward().
+  TensorView tensor(TensorId id) const;
+  TensorView gradient(TensorId id) const;
+
+  void forward();
+  // Gradients of the sum of all loss terms, or of one term only; parameter gradients are overwritten.
+  // `stop_at`: only as far as the gradient of that tensor; no parameter gradient is touched upstream of it.
+  // forward() must have run since the last backward().
+  void backward(const std::string& only_term = "", std::optional<TensorId> stop_at = {});
+  // Backward from a gradient that the caller has written to gradient(id) (id needs keep_gradient()).
+  void backward_from(TensorId id);
+
+  // Sum of the scalars of a term's loss nodes, after forward(). Unweighted as the layers define it.
+  double loss(const std::string& term) const;
+
+  // Accumulates seconds per node while set.
+  void set_profile(std::vector<NodeTime>* times) { profile_ = times; }
+
+ private:
+  void run_backward(const std::string& only_term, std::optional<TensorId> stop_at,
+                    std::optional<TensorId> seed);
+  void poison_dead(int step);
+  std::byte* at(int block) const {
+    return arena_.data() + plan_.memory.offsets[static_cast<std::size_t>(block)];
+  }
+
+  struct BoundNode {
+    std::vector<void*> saved_pointers;
+    std::vector<ConstTensorView> inputs;
+    std::vector<TensorView> input_gradients;
+    std::vector<GradientMode> input_modes;
+  };
+
+  Graph graph_;
+  SessionOptions options_;
+  std::vector<BoundNode> nodes_;
+  std::vector<char> gradient_written_;
+  SessionPlan plan_;
+  Buffer arena_;
+  std::vector<NodeTime>* profile_ = nullptr;
+};
+
+}  // namespace chiaro

@@ -1,0 +1,40 @@
+// Small vectorised loops around library convolutions. count: elements.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/common/parallel.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro::conv2d {
+
+inline constexpr int64_t kElementsPerTask = 16384;
+
+template <class Body>  // body(begin, end)
+void for_ranges(int64_t count, Body&& body) {
+  parallel_for((count + kElementsPerTask - 1) / kElementsPerTask,
+               [&](int64_t i) { body(i * kElementsPerTask, std::min(count, (i + 1) * kElementsPerTask)); });
+}
+
+// to += from
+template <class T>
+void add_to(T* to, const T* from, int64_t count) {
+  for_ranges(count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = T(float(to[i]) + float(from[i]));
+  });
+}
+inline void add_to(DType dtype, void* to, const void* from, int64_t count) {
+  visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    add_to(static_cast<T*>(to), static_cast<const T*>(from), count);
+  });
+}
+
+// to = from, rounded
+inline void round_to_bf16(bf16* to, const float* from, int64_t count) {
+  for_ranges(count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = bf16(from[i]);
+  });
+}
+
+}  // namespace chiaro::conv2d

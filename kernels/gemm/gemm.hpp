@@ -1,0 +1,48 @@
+// One row-major matrix product on the CPU.
+//   C = alpha * op(A) * op(B) + beta * C        op(X) = X or its transpose
+// A: M x K (stored K x M when transposed), B: K x N (stored N x K when transposed), C: M x N.  Leading
+// dimensions are the distances between stored rows, in elements.  fp32 or bf16 each; products are added in
+// fp32 and C is rounded once.  With beta = 0 the old C is not read. Deterministic, with any number of
+// threads: C is cut into fixed tiles, each computed by one thread.  May be called from inside a parallel
+// loop, where it runs on the calling thread. Implementations: onednn (fp32 matrices, or bf16 A and B on a CPU
+// with AVX-512-BF16), reference (anything).
+#pragma once
+#include <string>
+
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro::gemm {
+
+struct Input {
+  const void* data = nullptr;
+  DType dtype = DType::F32;
+  std::int64_t leading_dimension = 0;
+  bool transposed = false;
+};
+
+struct Output {
+  void* data = nullptr;
+  DType dtype = DType::F32;
+  std::int64_t leading_dimension = 0;
+};
+
+struct Args {
+  std::int64_t m = 0, n = 0, k = 0;
+  Input a, b;
+  Output c;
+  float alpha = 1.f, beta = 0.f;
+};
+
+// Throws Error on impossible sizes, on null pointers and when CHIARO_IMPL forces an entry that declines.
+void run(Context& context, const Args& args);
+
+// Name of the implementation that run() takes for these sizes and types.
+const char* implementation(const Args& args);
+
+namespace onednn {
+std::string supports(const Args& args);  // "" = yes, else the reason
+void run_tile(const Args& args);         // on the calling thread
+}  // namespace onednn
+
+}  // namespace chiaro::gemm

@@ -1,0 +1,117 @@
+#include "kernels/instance_norm/instance_norm.hpp"
+
+#include <cmath>
+
+#include "kernels/border/border.hpp"
+#include "kernels/border/rows.hpp"
+
+namespace chiaro::instance_norm {
+
+namespace {
+
+void check_array(const char* op, const char* name, const float* array) {
+  require(array != nullptr, "{}: {} is missing", op, name);
+}
+
+void check_workspace(const char* op, const void* workspace) {
+  require(workspace != nullptr, "{}: the workspace is missing", op);
+  require(reinterpret_cast<std::uintptr_t>(workspace) % alignof(double) == 0,
+          "{}: the workspace is not aligned for double", op);
+}
+
+void check_band(const char* op, const ConstTensorView& band) {
+  check_present(op, "the band", band);
+  require(band.shape.n == 1, "{}: the band has shape {}, expected one picture", op, to_string(band.shape));
+}
+
+}  // namespace
+
+std::int64_t forward_workspace_bytes(const Shape& x) {
+  return cpu::forward_workspace_bytes(x);
+}
+std::int64_t backward_workspace_bytes(const Shape& x) {
+  return cpu::backward_workspace_bytes(x);
+}
+std::int64_t moments_workspace_bytes(const Shape& band) {
+  return cpu::forward_workspace_bytes(band);
+}
+
+void forward(Context& context, const ForwardArgs& args) {
+  const char* op = "instance_norm forward";
+  const Shape& s = args.x.shape;
+  check_present(op, "x", args.x);
+  border::check(op, args.attr.out_border, s);
+  check_tensor(op, "y", args.y, args.x.dtype, args.attr.out_border.outer(s));
+  if (args.residual)
+    check_tensor(op, "residual", args.residual, args.x.dtype, args.attr.residual_border.outer(s));
+  check_array(op, "gamma", args.gamma);
+  check_array(op, "beta", args.beta);
+  check_array(op, "mean", args.mean);
+  check_array(op, "rstd", args.rstd);
+  check_workspace(op, args.workspace);
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::forward(context, args);
+  }
+}
+
+void backward(Context& context, const BackwardArgs& args) {
+  const char* op = "instance_norm backward";
+  const Shape& s = args.x.shape;
+  const DType dtype = args.x.dtype;
+  check_present(op, "x", args.x);
+  border::check(op, args.attr.out_border, s);
+  check_tensor(op, "dy", args.dy, dtype, args.attr.out_border.outer(s));
+  check_array(op, "gamma", args.gamma);
+  check_array(op, "beta", args.beta);
+  check_array(op, "mean", args.mean);
+  check_array(op, "rstd", args.rstd);
+  if (args.dx_mode != GradientMode::Ignore) check_tensor(op, "dx", args.dx, dtype, s);
+  if (args.dresidual_mode != GradientMode::Ignore)
+    check_tensor(op, "dresidual", args.dresidual, dtype, args.attr.residual_border.outer(s));
+  if (args.param_mode != GradientMode::Ignore) {
+    check_array(op, "dgamma", args.dgamma);
+    check_array(op, "dbeta", args.dbeta);
+  }
+  check_workspace(op, args.workspace);
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::backward(context, args);
+  }
+}
+
+void accumulate_moments(Context& context, ConstTensorView band, Moments& moments, void* workspace) {
+  const char* op = "instance_norm accumulate_moments";
+  check_band(op, band);
+  require(moments.mean && moments.m2 && moments.count >= 0, "{}: the arrays of the moments are missing", op);
+  check_workspace(op, workspace);
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::accumulate_moments(band, moments, workspace);
+  }
+}
+
+void finish_moments(const Moments& moments, std::int64_t channels, float eps, float* mean, float* rstd) {
+  require(moments.count > 0, "instance_norm finish_moments: no pixels were accumulated");
+  for (std::int64_t c = 0; c < channels; ++c) {
+    mean[c] = float(moments.mean[c]);
+    rstd[c] = float(1.0 / std::sqrt(moments.m2[c] / double(moments.count) + double(eps)));
+  }
+}
+
+void apply_rows(Context& context, const ApplyArgs& args) {
+  const char* op = "instance_norm apply_rows";
+  check_band(op, args.x);
+  check_tensor(op, "y", args.y, args.x.dtype, args.x.shape);
+  if (args.residual) check_tensor(op, "residual", args.residual, args.x.dtype, args.x.shape);
+  check_array(op, "gamma", args.gamma);
+  check_array(op, "beta", args.beta);
+  check_array(op, "mean", args.mean);
+  check_array(op, "rstd", args.rstd);
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::apply_rows(args);
+  }
+}
+
+}  // namespace chiaro::instance_norm

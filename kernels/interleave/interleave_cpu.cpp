@@ -1,0 +1,97 @@
+#include "kernels/border/rows.hpp"
+#include "kernels/common/parallel.hpp"
+#include "kernels/interleave/interleave.hpp"
+
+namespace chiaro::interleave::cpu {
+
+namespace {
+
+// First element of window row (n, i).
+template <class T, class View>
+auto* row_of(const Window<View>& w, std::int64_t n, std::int64_t i) {
+  const Shape& s = w.t.shape;
+  return w.t.template as<T>() + ((n * s.h + i + w.row0) * s.w + w.col0) * s.c + w.channel0;
+}
+
+template <bool kAdd, bool kRelu, class T>
+void forward_pixel(const T* source, const T* add, T* y, std::int64_t c) {
+#pragma omp simd
+  for (std::int64_t k = 0; k < c; ++k) {
+    float value = source[k];
+    if constexpr (kAdd) value += float(add[k]);
+    if constexpr (kRelu) value = value < 0.0f ? 0.0f : value;
+    store(y[k], value);
+  }
+}
+
+template <bool kAdd, bool kRelu, class T>
+void forward_typed(const ForwardArgs& args) {
+  const Shape& s = args.y.shape;
+  const std::int64_t c = s.c;
+  T* y = args.y.as<T>();
+  const T* add = kAdd ? args.add.as<T>() : nullptr;
+  parallel_for(s.n * s.h, [&](std::int64_t task) {
+    const std::int64_t n = task / s.h, i = task % s.h / 2, a = task % s.h % 2;
+    const Source &even = args.sources[2 * a], &odd = args.sources[2 * a + 1];
+    const T *even_row = row_of<T>(even, n, i), *odd_row = row_of<T>(odd, n, i);
+    const std::int64_t row = task * s.w * c;
+    for (std::int64_t j = 0; j < s.w / 2; ++j) {
+      const std::int64_t p = row + 2 * j * c, q = p + c;
+      forward_pixel<kAdd, kRelu>(even_row + j * even.t.shape.c, kAdd ? add + p : nullptr, y + p, c);
+      forward_pixel<kAdd, kRelu>(odd_row + j * odd.t.shape.c, kAdd ? add + q : nullptr, y + q, c);
+    }
+  });
+}
+
+template <class T>
+void backward_typed(const BackwardArgs& args) {
+  const Shape& s = args.dy.shape;
+  const std::int64_t c = s.c;
+  const T* dy = args.dy.as<T>();
+  parallel_for(s.n * s.h, [&](std::int64_t task) {
+    const std::int64_t n = task / s.h, i = task % s.h / 2, a = task % s.h % 2;
+    const Target &even = args.targets[2 * a], &odd = args.targets[2 * a + 1];
+    T *even_row = row_of<T>(even, n, i), *odd_row = row_of<T>(odd, n, i);
+    const T* row = dy + task * s.w * c;
+    for (std::int64_t j = 0; j < s.w / 2; ++j) {
+      copy_run(row + 2 * j * c, even_row + j * even.t.shape.c, c);
+      copy_run(row + (2 * j + 1) * c, odd_row + j * odd.t.shape.c, c);
+    }
+  });
+}
+
+// Zeroes every tensor of the targets once.
+template <class T>
+void zero_targets(const std::array<Target, 4>& targets) {
+  for (int k = 0; k < 4; ++k) {
+    const TensorView& t = targets[k].t;
+    bool done = false;
+    for (int earlier = 0; earlier < k; ++earlier) done = done || targets[earlier].t.data == t.data;
+    if (done) continue;
+    const std::int64_t rows = t.shape.n * t.shape.h, row_size = t.shape.w * t.shape.c;
+    parallel_for(rows, [&](std::int64_t row) { zero_run(t.as<T>() + row * row_size, row_size); });
+  }
+}
+
+}  // namespace
+
+void forward(const ForwardArgs& args) {
+  visit_dtype(args.y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (args.add) {
+      args.relu ? forward_typed<true, true, T>(args) : forward_typed<true, false, T>(args);
+    } else {
+      args.relu ? forward_typed<false, true, T>(args) : forward_typed<false, false, T>(args);
+    }
+  });
+}
+
+void backward(const BackwardArgs& args) {
+  visit_dtype(args.dy.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (args.zero_rest) zero_targets<T>(args.targets);
+    backward_typed<T>(args);
+  });
+}
+
+}  // namespace chiaro::interleave::cpu

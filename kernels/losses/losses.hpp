@@ -1,0 +1,37 @@
+// Scalar losses over activations: squared difference and total variation, forward and backward.
+//
+// mse:  value = scale * sum over all of a of (a - b)^2                    da (+)= 2 * scale * (a - b)
+// tv:   value = scale * (sum dx^2 / (N*H*(W-1)*C) + sum dy^2 / (N*(H-1)*W*C)),
+//       dx = x[n,h,w+1,c] - x[n,h,w,c], dy = x[n,h+1,w,c] - x[n,h,w,c]; an axis of extent 1 adds nothing
+// Layout: NHWC, dense.  a, b, x: (N,H,W,C); b may have N = 1 and then serves every picture.  Each may be fp32
+// or bf16, and gradients may differ from their inputs.  value: one fp32, overwritten. The mean over a is
+// scale = 1 / count.  Sums in double over fixed blocks, added in block order: deterministic, with any number
+// of threads.  Gradients are computed in fp32, rounded once, and follow their GradientMode. Workspace: as
+// many bytes as the functions below say, aligned to 8; contents need not be kept. Source: Johnson et al.
+// 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean form.
+#pragma once
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro::losses {
+
+std::int64_t mse_workspace_bytes(Shape a);
+void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
+                 void* workspace);
+void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, TensorView da,
+                  GradientMode mode);
+
+std::int64_t tv_workspace_bytes(Shape x);
+void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace);
+void tv_backward(Context& context, ConstTensorView x, double scale, TensorView dx, GradientMode mode);
+
+namespace cpu {
+std::int64_t mse_workspace_bytes(Shape a);
+void mse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, void* workspace);
+void mse_backward(ConstTensorView a, ConstTensorView b, double scale, TensorView da, bool accumulate);
+std::int64_t tv_workspace_bytes(Shape x);
+void tv_forward(ConstTensorView x, double scale, float* value, void* workspace);
+void tv_backward(ConstTensorView x, double scale, TensorView dx, bool accumulate);
+}  // namespace cpu
+
+}  // namespace chiaro::losses

@@ -1,0 +1,87 @@
+// Squared differences over fixed blocks of each picture.
+#include "kernels/common/blocks.hpp"
+#include "kernels/losses/losses.hpp"
+
+namespace chiaro::losses::cpu {
+
+namespace {
+
+std::int64_t picture_count(Shape s) {
+  return s.count() / s.n;
+}
+std::int64_t blocks_per_picture(Shape s) {
+  return divide_up(picture_count(s), kElementBlock);
+}
+
+// Calls body(task, a index, b index, length) in parallel for every block of every picture.
+template <class Body>
+void for_each_block(Shape a, Shape b, Body&& body) {
+  const std::int64_t count = picture_count(a), blocks = blocks_per_picture(a);
+  parallel_for(a.n * blocks, [&](std::int64_t task) {
+    const std::int64_t n = task / blocks, offset = task % blocks * kElementBlock;
+    body(task, n * count + offset, (b.n == 1 ? 0 : n * count) + offset,
+         std::min(kElementBlock, count - offset));
+  });
+}
+
+template <class A, class B>
+double squared_distance(const A* a, const B* b, std::int64_t length) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < length; ++i) {
+    const float d = float(a[i]) - float(b[i]);
+    sum += double(d) * d;
+  }
+  return sum;
+}
+
+template <class A, class B, class D>
+void scaled_difference(const A* a, const B* b, float factor, D* da, bool accumulate, std::int64_t length) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < length; ++i) {
+    const float gradient = factor * (float(a[i]) - float(b[i]));
+    store_gradient(da[i], gradient, accumulate);
+  }
+}
+
+}  // namespace
+
+std::int64_t mse_workspace_bytes(Shape a) {
+  return a.n * blocks_per_picture(a) * static_cast<std::int64_t>(sizeof(double));
+}
+
+void mse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, void* workspace) {
+  double* partial = static_cast<double*>(workspace);  // (N, blocks)
+  visit_dtype(a.dtype, [&](auto za) {
+    visit_dtype(b.dtype, [&](auto zb) {
+      const auto* pa = a.as<decltype(za)>();
+      const auto* pb = b.as<decltype(zb)>();
+      for_each_block(a.shape, b.shape,
+                     [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
+                       partial[task] = squared_distance(pa + ia, pb + ib, length);
+                     });
+    });
+  });
+  double sum = 0;
+  for (std::int64_t task = 0; task < a.shape.n * blocks_per_picture(a.shape); ++task) sum += partial[task];
+  *value = static_cast<float>(scale * sum);
+}
+
+void mse_backward(ConstTensorView a, ConstTensorView b, double scale, TensorView da, bool accumulate) {
+  const float factor = static_cast<float>(2 * scale);
+  visit_dtype(a.dtype, [&](auto za) {
+    visit_dtype(b.dtype, [&](auto zb) {
+      visit_dtype(da.dtype, [&](auto zd) {
+        const auto* pa = a.as<decltype(za)>();
+        const auto* pb = b.as<decltype(zb)>();
+        auto* pd = da.as<decltype(zd)>();
+        for_each_block(a.shape, b.shape,
+                       [&](std::int64_t, std::int64_t ia, std::int64_t ib, std::int64_t length) {
+                         scaled_difference(pa + ia, pb + ib, factor, pd + ia, accumulate, length);
+                       });
+      });
+    });
+  });
+}
+
+}  // namespace chiaro::losses::cpu

@@ -1,0 +1,22 @@
+// Pictures as bytes to tensors and back.
+//   to_tensor: y = rgb, 0..255          to_bytes: rgb = x clamped to 0..255 and rounded to nearest; NaN gives
+//   0
+// Layout: NHWC, dense.  rgb: (N,H,W,3) bytes.  x, y: (N,H,W,3), fp32 or bf16; every byte is exact in bf16.
+// Halves round to even.  Deterministic, with any number of threads.
+#pragma once
+#include <cstdint>
+
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro::picture {
+
+void to_tensor(Context& context, const std::uint8_t* rgb, TensorView y);
+void to_bytes(Context& context, ConstTensorView x, std::uint8_t* rgb);
+
+namespace cpu {
+void to_tensor(const std::uint8_t* rgb, TensorView y);
+void to_bytes(ConstTensorView x, std::uint8_t* rgb);
+}  // namespace cpu
+
+}  // namespace chiaro::picture

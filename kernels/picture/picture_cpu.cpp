@@ -1,0 +1,33 @@
+#include <cmath>
+
+#include "kernels/common/blocks.hpp"
+#include "kernels/picture/picture.hpp"
+
+namespace chiaro::picture::cpu {
+
+void to_tensor(const std::uint8_t* rgb, TensorView y) {
+  visit_dtype(y.dtype, [&](auto zero) {
+    auto* to = y.as<decltype(zero)>();
+    parallel_blocks(y.shape.count(), kElementBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) store(to[i], static_cast<float>(rgb[i]));
+    });
+  });
+}
+
+void to_bytes(ConstTensorView x, std::uint8_t* rgb) {
+  visit_dtype(x.dtype, [&](auto zero) {
+    const auto* from = x.as<decltype(zero)>();
+    parallel_blocks(x.shape.count(), kElementBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) {
+        const float value = from[i];
+        const float positive = value > 0.f ? value : 0.f;  // NaN compares false: 0
+        const float clamped = positive < 255.f ? positive : 255.f;
+        rgb[i] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyintf(clamped)));
+      }
+    });
+  });
+}
+
+}  // namespace chiaro::picture::cpu

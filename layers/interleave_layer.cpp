@@ -1,0 +1,59 @@
+#include "layers/interleave_layer.hpp"
+
+#include <array>
+
+#include "kernels/interleave/interleave.hpp"
+#include "kernels/relu/relu.hpp"
+#include "layers/packed_weights.hpp"
+
+namespace chiaro {
+
+namespace {
+
+constexpr int kPhases = 4;
+
+}  // namespace
+
+LayerSpec InterleaveLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  require(inputs.size() == kPhases + (options_.add ? 1u : 0u), "interleave: {} inputs", inputs.size());
+  const TensorSpec& first = inputs[0];
+  require(options_.channels > 0 && options_.first_channel + options_.channels <= first.shape.c,
+          "interleave: channels {} to {} of {}", options_.first_channel,
+          options_.first_channel + options_.channels, first.shape.c);
+  for (int i = 1; i < kPhases; ++i)
+    require(inputs[i].shape == first.shape && inputs[i].dtype == first.dtype,
+            "interleave: phases of shapes {} and {}", to_string(first.shape), to_string(inputs[i].shape));
+  LayerSpec spec;
+  spec.output = {{first.shape.n, 2 * first.shape.h, 2 * first.shape.w, options_.channels}, first.dtype};
+  require(
+      !options_.add || (inputs[kPhases].shape == spec.output.shape && inputs[kPhases].dtype == first.dtype),
+      "interleave: the tensor to add does not have the output's shape {}", to_string(spec.output.shape));
+  spec.backward_reads_output = options_.relu;
+  return spec;
+}
+
+void InterleaveLayer::forward(Context& context, const NodeIo& io) {
+  std::array<interleave::Source, kPhases> sources;
+  for (int i = 0; i < kPhases; ++i) sources[i] = {io.inputs[i], 0, 0, options_.first_channel};
+  interleave::forward(context, {.sources = sources,
+                                .add = options_.add ? io.inputs[kPhases] : ConstTensorView{},
+                                .y = io.output,
+                                .relu = options_.relu});
+}
+
+void InterleaveLayer::backward(Context& context, const NodeIo& io) {
+  if (options_.relu)
+    relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
+  if (options_.add && io.input_modes[kPhases] != GradientMode::Ignore)
+    add_gradient(context, io.output_gradient, io.input_gradients[kPhases], io.input_modes[kPhases]);
+  if (io.input_modes[0] == GradientMode::Ignore) return;
+  // Every interleave layer on these phases owns a channel range of its own: the first one clears the rest,
+  // later ones write where there are zeros.
+  std::array<interleave::Target, kPhases> targets;
+  for (int i = 0; i < kPhases; ++i) targets[i] = {io.input_gradients[i], 0, 0, options_.first_channel};
+  interleave::backward(context, {.dy = io.output_gradient,
+                                 .targets = targets,
+                                 .zero_rest = io.input_modes[0] == GradientMode::Overwrite});
+}
+
+}  // namespace chiaro

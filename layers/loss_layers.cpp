@@ -1,0 +1,120 @@
+#include "layers/loss_layers.hpp"
+
+#include <algorithm>
+
+#include "kernels/gram/gram.hpp"
+#include "kernels/losses/losses.hpp"
+
+namespace chiaro {
+
+namespace {
+
+constexpr TensorSpec kScalar{{1, 1, 1, 1}, DType::F32};
+
+double gram_scale(const Shape& x) {
+  return 1.0 / static_cast<double>(x.pixels() * x.c);
+}
+
+std::int64_t align(std::int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
+}  // namespace
+
+Buffer gram_matrix(Context& context, ConstTensorView features) {
+  const Shape& x = features.shape;
+  require(x.n == 1, "style features of {} pictures, expected one", x.n);
+  Buffer g(x.c * x.c * 4, "style Gram matrix");
+  const Buffer workspace(gram::forward_workspace_bytes(x), "Gram workspace");
+  gram::forward(context, features, g.as<float>(), static_cast<float>(gram_scale(x)), workspace.data());
+  return g;
+}
+
+// The saved block holds the Gram matrices.
+LayerSpec StyleLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  require(inputs.size() == 1, "style loss: {} inputs", inputs.size());
+  const Shape& x = inputs[0].shape;
+  require(target_.bytes() == x.c * x.c * 4, "style loss: the target Gram matrix does not have {} channels",
+          x.c);
+  LayerSpec spec;
+  spec.output = kScalar;
+  spec.saved_bytes = {x.n * x.c * x.c * 4};
+  spec.backward_reads_inputs = {0};
+  const Shape g{x.n, x.c, x.c, 1};
+  spec.forward_workspace_bytes =
+      std::max(gram::forward_workspace_bytes(x), losses::mse_workspace_bytes(g));
+  spec.backward_workspace_bytes =
+      align(x.n * x.c * x.c * 4) + gram::backward_workspace_bytes(x, inputs[0].dtype);
+  return spec;
+}
+
+double StyleLossLayer::coefficient(const Shape& x) const {
+  const double c2 = static_cast<double>(x.c) * static_cast<double>(x.c);
+  const double per_picture = reduction_ == Reduction::Mean ? 1 / c2 : 1;
+  return options_.layer_weight * per_picture / static_cast<double>(x.n);
+}
+
+void StyleLossLayer::forward(Context& context, const NodeIo& io) {
+  const ConstTensorView& x = io.inputs[0];
+  float* g = static_cast<float*>(io.saved[0]);
+  gram::forward(context, x, g, static_cast<float>(gram_scale(x.shape)), io.workspace);
+  losses::mse_forward(context, {g, DType::F32, {x.shape.n, x.shape.c, x.shape.c, 1}},
+                      {target_.data(), DType::F32, {1, x.shape.c, x.shape.c, 1}}, coefficient(x.shape),
+                      io.output.as<float>(), io.workspace);
+}
+
+void StyleLossLayer::backward(Context& context, const NodeIo& io) {
+  const ConstTensorView& x = io.inputs[0];
+  const Shape g_shape{x.shape.n, x.shape.c, x.shape.c, 1};
+  float* dg = static_cast<float*>(io.workspace);
+  losses::mse_backward(
+      context, {io.saved[0], DType::F32, g_shape}, {target_.data(), DType::F32, {1, x.shape.c, x.shape.c, 1}},
+      options_.weight * coefficient(x.shape), {dg, DType::F32, g_shape}, GradientMode::Overwrite);
+  void* workspace = static_cast<std::byte*>(io.workspace) + align(g_shape.count() * 4);
+  gram::backward(context, x, dg, static_cast<float>(gram_scale(x.shape)), io.input_gradients[0],
+                 io.input_modes[0], workspace);
+}
+
+LayerSpec FeatureLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  require(inputs.size() == 2, "feature loss: {} inputs", inputs.size());
+  require(inputs[0].shape == inputs[1].shape, "feature loss: features {} against {}",
+          to_string(inputs[0].shape), to_string(inputs[1].shape));
+  LayerSpec spec;
+  spec.output = kScalar;
+  spec.backward_reads_inputs = {0, 1};
+  spec.forward_workspace_bytes = losses::mse_workspace_bytes(inputs[0].shape);
+  return spec;
+}
+
+void FeatureLossLayer::forward(Context& context, const NodeIo& io) {
+  const double scale = options_.layer_weight / static_cast<double>(io.inputs[0].shape.count());
+  losses::mse_forward(context, io.inputs[0], io.inputs[1], scale, io.output.as<float>(), io.workspace);
+}
+
+void FeatureLossLayer::backward(Context& context, const NodeIo& io) {
+  require(io.input_modes[1] == GradientMode::Ignore, "feature loss: the target needs no gradient");
+  const double scale =
+      options_.weight * options_.layer_weight / static_cast<double>(io.inputs[0].shape.count());
+  losses::mse_backward(context, io.inputs[0], io.inputs[1], scale, io.input_gradients[0], io.input_modes[0]);
+}
+
+LayerSpec TvLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  const Shape& x = inputs[0].shape;
+  require(inputs.size() == 1 && x.h > 1 && x.w > 1, "total variation: picture {}", to_string(x));
+  LayerSpec spec;
+  spec.output = kScalar;
+  spec.backward_reads_inputs = {0};
+  spec.forward_workspace_bytes = losses::tv_workspace_bytes(x);
+  return spec;
+}
+
+void TvLossLayer::forward(Context& context, const NodeIo& io) {
+  losses::tv_forward(context, io.inputs[0], options_.layer_weight, io.output.as<float>(), io.workspace);
+}
+
+void TvLossLayer::backward(Context& context, const NodeIo& io) {
+  losses::tv_backward(context, io.inputs[0], options_.weight * options_.layer_weight, io.input_gradients[0],
+                      io.input_modes[0]);
+}
+
+}  // namespace chiaro

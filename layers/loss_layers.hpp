@@ -1,0 +1,73 @@
+// Losses as layers: the output is one fp32 scalar, the raw (unweighted) term; backward adds weight * d(raw).
+//
+//   StyleLossLayer    raw = c * mean_b sum_{i,j} (G(x)_b - G*)_ij^2,  G = F^T F / (H W C)
+//                     c = 1/C^2 (Reduction::Mean) or 1 (Reduction::Sum, the squared Frobenius norm)
+//   FeatureLossLayer  raw = mean over N,H,W,C of (x - target)^2       (content and depth features)
+//   TvLossLayer       raw = mean of squared horizontal + mean of squared vertical differences
+// times layer_weight each. Sources: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalisation
+// is that of lengstrom/fast-style-transfer, for which the default weights are meant.
+#pragma once
+#include "engine/buffer.hpp"
+#include "engine/layer.hpp"
+
+namespace chiaro {
+
+struct LossOptions {
+  double weight = 1;        // multiplies the gradient only
+  double layer_weight = 1;  // multiplies the raw value and the gradient
+};
+
+// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalises it.
+Buffer gram_matrix(Context& context, ConstTensorView features);
+
+class StyleLossLayer : public Layer {
+ public:
+  enum class Reduction { Mean, Sum };
+  // target: gram_matrix() of the style picture's features at this layer.
+  StyleLossLayer(Buffer target, Reduction reduction, LossOptions options)
+      : target_(std::move(target)), reduction_(reduction), options_(options) {}
+
+  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
+  void forward(Context& context, const NodeIo& io) override;
+  void backward(Context& context, const NodeIo& io) override;
+  bool is_loss() const override { return true; }
+  const char* type() const override { return "style_loss"; }
+
+ private:
+  double coefficient(const Shape& x) const;
+
+  Buffer target_;
+  Reduction reduction_;
+  LossOptions options_;
+};
+
+// Inputs: features of the generated picture, features of the target. Only the first gets a gradient.
+class FeatureLossLayer : public Layer {
+ public:
+  explicit FeatureLossLayer(LossOptions options) : options_(options) {}
+
+  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
+  void forward(Context& context, const NodeIo& io) override;
+  void backward(Context& context, const NodeIo& io) override;
+  bool is_loss() const override { return true; }
+  const char* type() const override { return "feature_loss"; }
+
+ private:
+  LossOptions options_;
+};
+
+class TvLossLayer : public Layer {
+ public:
+  explicit TvLossLayer(LossOptions options) : options_(options) {}
+
+  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
+  void forward(Context& context, const NodeIo& io) override;
+  void backward(Context& context, const NodeIo& io) override;
+  bool is_loss() const override { return true; }
+  const char* type() const override { return "tv_loss"; }
+
+ private:
+  LossOptions options_;
+};
+
+}  // namespace chiaro

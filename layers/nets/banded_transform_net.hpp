@@ -1,0 +1,115 @@
+// The transform network for one picture on a CPU, in bands of rows: what stylising runs on.
+//
+// Computes the same function as build_transform_net in evaluation, with a fraction of its memory. A
+// convolution reads the raw output of the one before it, a band at a time; norm, ReLU and border are applied
+// on the way into a cache-sized scratch, and the statistics for the next norm are gathered from each band of
+// output while it is hot. So no normalised or bordered tensor exists in memory, and every raw tensor is
+// written once and read once.
+//
+// Two tensors have full resolution and dominate the memory of large pictures: the raw outputs of the first
+// and of the last upsampling convolution. Beyond Options::store_limit they are never stored: a first pass
+// over their bands gathers statistics, and the pass that consumes them computes them again (about 12 % more
+// multiply-adds).
+//
+// Pictures: (H,W,3) bytes, RGB; H, W >= 16; the result is rounded and clamped to 0..255. Needs upsample =
+// nearest. Deterministic for a given thread count. Source: as transform_net.hpp.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/memory_planner.hpp"
+#include "kernels/conv2d/conv2d.hpp"
+#include "layers/nets/transform_net.hpp"
+
+namespace chiaro {
+
+class BandedTransformNet {
+ public:
+  struct Options {
+    std::int64_t store_limit = 96 << 20;  // bytes of a full-resolution tensor up to which it is stored
+    std::int64_t band_bytes =
+        1 << 20;  // of the scratch that a convolution reads: near the L2 cache of a core
+  };
+
+  // The store holds the network's values and must outlive this object. Throws for transposed upsampling.
+  BandedTransformNet(Context& context, ParamStore& store, const TransformNetConfig& config,
+                     std::int64_t height, std::int64_t width, DType dtype, Options options);
+  BandedTransformNet(Context& context, ParamStore& store, const TransformNetConfig& config,
+                     std::int64_t height, std::int64_t width, DType dtype)
+      : BandedTransformNet(context, store, config, height, width, dtype, Options{}) {}
+  ~BandedTransformNet();
+
+  // rgb and result: height * width * 3 bytes.
+  void run(const std::uint8_t* rgb, std::uint8_t* result);
+
+  // Arena, scratch and workspaces of this object; weights and pictures are not in it.
+  std::int64_t planned_bytes() const;
+
+  // The same figure for a size, without allocating anything; a slight overestimate.
+  static std::int64_t estimate_bytes(const TransformNetConfig& config, std::int64_t height,
+                                     std::int64_t width, DType dtype);
+
+ private:
+  // One convolution with the norm that follows it. Extents are those of one picture; `out` is what the next
+  // stage sees, after interleaving for an upsampling stage.
+  struct Stage {
+    std::string name;
+    Shape in, out;
+    std::int64_t extent = 3, stride = 1, pad = 1;
+    bool up = false, has_norm = true;
+    std::int64_t band_rows = 0;  // output rows of a full band
+    Param weight, bias, gamma, beta;
+    std::vector<float> mean, rstd;                                // of the raw output, once it was computed
+    std::map<std::int64_t, std::unique_ptr<conv2d::Plan>> plans;  // by output rows
+  };
+  // A run of rows that a stage reads: raw output of `normed` on which its norm is still due, a finished
+  // tensor, or the picture itself.
+  struct InputRows {
+    const void* data = nullptr;
+    std::int64_t first_row = 0;
+    const Stage* normed = nullptr;
+    bool relu = false;
+    const std::uint8_t* picture = nullptr;
+  };
+  using RowProvider = std::function<InputRows(std::int64_t first, std::int64_t rows)>;
+  // Everything that follows from the sizes alone.
+  struct Layout {
+    std::vector<Stage> stages;
+    bool store_first = false, store_last = false;
+    std::vector<MemoryBlock> blocks;
+    std::int64_t scratch_bytes = 0, phases_bytes = 0, raw_bytes = 0, output_bytes = 0;
+    std::int64_t moments_bytes = 0, folded_bytes = 0;
+    std::int64_t total() const;
+  };
+  static Layout make_layout(const TransformNetConfig& config, std::int64_t height, std::int64_t width,
+                            DType dtype, const Options& options);
+
+  void bind_parameters();
+  void make_plans();
+  conv2d::Plan& band_plan(Stage& stage, std::int64_t rows);
+  void fill_scratch(const Stage& stage, std::int64_t first_row, std::int64_t rows, const InputRows& input);
+  void compute_rows(Stage& stage, std::int64_t first, std::int64_t rows, const RowProvider& input,
+                    void* output);
+  // All bands of a stage. The output is stored, or with output = null only its statistics are kept.
+  void run_stage(Stage& stage, const RowProvider& input, void* output);
+  // Rows of a stage, computed now, clipped to the picture: for stages whose output is not stored.
+  InputRows computed_again(Stage& stage, const RowProvider& input, std::int64_t first, std::int64_t rows);
+  void normalize_in_place(const Stage& stage, void* data, const void* residual, bool relu);
+  void write_picture(Stage& stage, const RowProvider& input, std::uint8_t* result);
+  void* block(int index) const { return arena_.data() + plan_.offsets[static_cast<std::size_t>(index)]; }
+  Stage& stage(const std::string& name);
+
+  Context& context_;
+  ParamStore& store_;
+  TransformNetConfig config_;
+  std::int64_t height_, width_;  // of the picture
+  DType dtype_;
+  Layout layout_;
+  MemoryPlan plan_;
+  Buffer arena_, scratch_, phases_, raw_, output_rows_, workspace_, moments_, folded_;
+};
+
+}  // namespace chiaro

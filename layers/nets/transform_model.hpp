@@ -1,0 +1,46 @@
+// A trained transform network as a file and in memory, and its application to pictures.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/io/weights_file.hpp"
+#include "engine/session.hpp"
+#include "layers/nets/banded_transform_net.hpp"
+
+namespace chiaro {
+
+// Configuration and parameters of a transform network, ready to run.
+struct TransformModel {
+  TransformNetConfig config;
+  std::unique_ptr<ParamStore> params;
+};
+
+// `file` is for messages. Errors: another kind of network, a missing tensor, a wrong shape.
+TransformModel make_transform_model(const WeightsFile& weights, const std::string& file);
+WeightsFile transform_weights_file(const ParamStore& params, const TransformNetConfig& config,
+                                   const std::string& provenance_json);
+
+// Applies a network to pictures of one size. Memory is planned and allocated by the constructor.
+class Stylizer {
+ public:
+  Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config, std::int64_t height,
+           std::int64_t width, DType dtype);
+
+  // rgb, result: (height, width, 3) bytes; result is rounded and clamped.
+  void run(const std::uint8_t* rgb, std::uint8_t* result);
+  std::int64_t planned_bytes() const;
+
+  // What the constructor would allocate, slightly overestimated; allocates nothing itself.
+  static std::int64_t estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
+                                     std::int64_t width, DType dtype);
+
+ private:
+  Context& context_;
+  std::optional<BandedTransformNet> banded_;
+  std::optional<Session> session_;  // for what the banded form does not do
+  TensorId input_ = -1, output_ = -1;
+};
+
+}  // namespace chiaro

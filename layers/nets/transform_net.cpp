@@ -1,0 +1,204 @@
+#include "layers/nets/transform_net.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/rng.hpp"
+#include "layers/conv2d_layer.hpp"
+#include "layers/conv_transpose2d_layer.hpp"
+#include "layers/instance_norm_layer.hpp"
+#include "layers/picture_layers.hpp"
+#include "layers/upsample_conv_layer.hpp"
+
+namespace chiaro {
+
+namespace {
+
+// Declares parameters and appends layers, keeping track of the tensor so far.
+class Builder {
+ public:
+  Builder(Graph& graph, ParamStore& store, const TransformNetConfig& config, DType dtype)
+      : graph_(graph), store_(store), config_(config), dtype_(dtype) {}
+
+  TensorId build(TensorId picture) {
+    const Shape shape = graph_.shape(picture);
+    require(shape.c == 3 && shape.h >= kTransformNetMinimumSize && shape.w >= kTransformNetMinimumSize,
+            "transform network: picture {}, expected 3 channels and at least {}x{} pixels", to_string(shape),
+            kTransformNetMinimumSize, kTransformNetMinimumSize);
+    const std::int64_t w = config_.width;
+    const bool reflect = config_.padding == Padding::Reflect;
+    const bool nearest = config_.upsample == Upsample::Nearest;
+    const Border next_conv3 = reflect ? Border::uniform(1) : Border{};
+    const Border next_up = reflect && nearest ? Border::uniform(1, BorderMode::Replicate) : Border{};
+    const Border next_conv9 = reflect ? Border::uniform(4) : Border{};
+
+    TensorId x = picture;
+    const std::int64_t extra_h = (4 - shape.h % 4) % 4, extra_w = (4 - shape.w % 4) % 4;
+    if (extra_h || extra_w)
+      x = graph_.add("whole", std::make_unique<BorderLayer>(Border{0, extra_h, 0, extra_w}, DType::F32), {x});
+    x = graph_.add("picture", std::make_unique<BorderLayer>(next_conv9, dtype_), {x});
+
+    x = conv("conv1", x, w, 9, 1);
+    x = norm("norm1", x, next_conv3);
+    x = conv("conv2", x, 2 * w, 3, 2);
+    x = norm("norm2", x, next_conv3);
+    x = conv("conv3", x, 4 * w, 3, 2);
+    x = norm("norm3", x, config_.residual_blocks > 0 ? next_conv3 : next_up);
+    for (std::int64_t i = 1; i <= config_.residual_blocks; ++i) {
+      const std::string name = "res" + std::to_string(i);
+      const TensorId skip = x;
+      x = conv(name + ".conv1", x, 4 * w, 3, 1);
+      x = norm(name + ".norm1", x, next_conv3);
+      x = conv(name + ".conv2", x, 4 * w, 3, 1);
+      x = norm_add(name + ".norm2", x, skip, next_conv3, i < config_.residual_blocks ? next_conv3 : next_up);
+    }
+    x = norm("norm4", up("up1", x, 2 * w), next_up);
+    x = norm("norm5", up("up2", x, w), next_conv9);
+    x = conv("out", x, 3, 9, 1, /*is_output=*/true);
+    if (config_.output == OutputRange::Tanh150)
+      x = graph_.add("range", std::make_unique<TanhOutputLayer>(), {x});
+    if (extra_h || extra_w) x = graph_.add("crop", std::make_unique<CropLayer>(shape.h, shape.w), {x});
+    return x;
+  }
+
+ private:
+  TensorId conv(const std::string& name, TensorId x, std::int64_t k, std::int64_t extent, std::int64_t stride,
+                bool is_output = false) {
+    const Param weight = add_param(store_, name + ".weight", {k, extent, extent, graph_.shape(x).c});
+    const Param bias = is_output ? add_param(store_, name + ".bias", {1, 1, 1, k}) : Param{};
+    const std::int64_t pad = config_.padding == Padding::Zero ? extent / 2 : 0;
+    Conv2dOptions options{.stride = stride, .pad = {pad, pad, pad, pad}};
+    if (is_output) options.output_dtype = DType::F32;
+    return graph_.add(name, std::make_unique<Conv2dLayer>(weight, bias, options), {x});
+  }
+
+  TensorId up(const std::string& name, TensorId x, std::int64_t k) {
+    const std::int64_t c = graph_.shape(x).c;
+    if (config_.upsample == Upsample::Transposed) {
+      const Param weight = add_param(store_, name + ".weight", {c, 3, 3, k});
+      return graph_.add(name, std::make_unique<ConvTranspose2dLayer>(weight), {x});
+    }
+    const Param weight = add_param(store_, name + ".weight", {k, 3, 3, c});
+    const bool zero_pad = config_.padding == Padding::Zero;
+    return graph_.add(name, std::make_unique<UpsampleConvLayer>(weight, zero_pad), {x});
+  }
+
+  TensorId norm(const std::string& name, TensorId x, Border out_border) {
+    return add_norm(name, {x}, {.eps = config_.norm_eps, .relu = true, .out_border = out_border});
+  }
+
+  TensorId norm_add(const std::string& name, TensorId x, TensorId skip, Border skip_border,
+                    Border out_border) {
+    return add_norm(name, {x, skip},
+                    {.eps = config_.norm_eps, .out_border = out_border, .residual_border = skip_border});
+  }
+
+  TensorId add_norm(const std::string& name, std::vector<TensorId> inputs,
+                    const instance_norm::Attributes& attributes) {
+    const Shape per_channel{1, 1, 1, graph_.shape(inputs[0]).c};
+    const Param gamma = add_param(store_, name + ".gamma", per_channel);
+    const Param beta = add_param(store_, name + ".beta", per_channel);
+    return graph_.add(name, std::make_unique<InstanceNormLayer>(gamma, beta, attributes), std::move(inputs));
+  }
+
+  Graph& graph_;
+  ParamStore& store_;
+  const TransformNetConfig& config_;
+  DType dtype_;
+};
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::uint32_t stream_of(const std::string& name) {  // FNV-1a
+  std::uint32_t hash = 2166136261u;
+  for (const unsigned char c : name) hash = (hash ^ c) * 16777619u;
+  return hash;
+}
+
+// The options as they are spelled in weights files.
+constexpr std::array<const char*, 2> kUpsampleNames{"nearest", "transposed"};
+constexpr std::array<const char*, 2> kPaddingNames{"reflect", "zero"};
+constexpr std::array<const char*, 2> kOutputNames{"linear", "tanh150"};
+
+template <class Enum>
+Enum parse_option(const nlohmann::json& json, const char* key, std::array<const char*, 2> names) {
+  const auto value = json.at(key).get<std::string>();
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (value == names[i]) return static_cast<Enum>(i);
+  throw Error("'{}' is \"{}\", expected \"{}\" or \"{}\"", key, value, names[0], names[1]);
+}
+
+}  // namespace
+
+TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
+                             const TransformNetConfig& config, DType dtype) {
+  require(config.width > 0 && config.residual_blocks >= 0, "transform network: width {}, {} residual blocks",
+          config.width, config.residual_blocks);
+  return Builder(graph, store, config, dtype).build(picture);
+}
+
+void declare_transform_net(ParamStore& store, const TransformNetConfig& config) {
+  Context context(1);
+  Graph graph(context);
+  constexpr Shape smallest{1, kTransformNetMinimumSize, kTransformNetMinimumSize, 3};
+  build_transform_net(graph, store, graph.add_input("picture", {smallest, DType::F32}), config, DType::F32);
+}
+
+void initialize_transform_net(ParamStore& store, const TransformNetConfig& config, std::uint64_t seed) {
+  for (int i = 0; i < static_cast<int>(store.entries().size()); ++i) {
+    const auto& entry = store.entries()[i];
+    float* value = store.value(i);
+    const std::int64_t count = entry.shape.count();
+    if (ends_with(entry.name, ".gamma")) {
+      std::fill_n(value, count, 1.f);
+    } else if (ends_with(entry.name, ".beta")) {
+      std::fill_n(value, count, 0.f);
+    } else if (ends_with(entry.name, ".bias")) {
+      std::fill_n(value, count, config.output == OutputRange::Linear ? 127.5f : 0.f);
+    } else {
+      const Rng rng(seed, stream_of(entry.name));
+      const double bound = 1 / std::sqrt(static_cast<double>(entry.shape.count() / entry.shape.n));
+      for (std::int64_t j = 0; j < count; ++j)
+        value[j] = static_cast<float>(bound * (2.0 * rng.uniform(static_cast<std::uint64_t>(j)) - 1.0));
+    }
+  }
+  store.values_changed();
+}
+
+std::string transform_net_to_json(const TransformNetConfig& config) {
+  return nlohmann::ordered_json{{"width", config.width},
+                                {"residual_blocks", config.residual_blocks},
+                                {"upsample", kUpsampleNames[static_cast<std::size_t>(config.upsample)]},
+                                {"padding", kPaddingNames[static_cast<std::size_t>(config.padding)]},
+                                {"norm_eps", config.norm_eps},
+                                {"output", kOutputNames[static_cast<std::size_t>(config.output)]}}
+      .dump();
+}
+
+TransformNetConfig transform_net_from_json(const std::string& text, const std::string& file) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    TransformNetConfig config;
+    config.width = json.at("width").get<std::int64_t>();
+    config.residual_blocks = json.at("residual_blocks").get<std::int64_t>();
+    config.upsample = parse_option<Upsample>(json, "upsample", kUpsampleNames);
+    config.padding = parse_option<Padding>(json, "padding", kPaddingNames);
+    config.norm_eps = json.at("norm_eps").get<float>();
+    config.output = parse_option<OutputRange>(json, "output", kOutputNames);
+    // Bounds that no real network exceeds keep a hostile file from asking for absurd amounts of memory.
+    require(config.width >= 1 && config.width <= 1024, "width {} is not between 1 and 1024", config.width);
+    require(config.residual_blocks >= 0 && config.residual_blocks <= 100,
+            "{} residual blocks are not between 0 and 100", config.residual_blocks);
+    require(config.norm_eps > 0 && config.norm_eps < 1, "norm_eps {} is not between 0 and 1",
+            config.norm_eps);
+    return config;
+  } catch (const std::exception& e) {
+    throw Error("{}: the architecture of the transform network is not usable: {}", file, e.what());
+  }
+}
+
+}  // namespace chiaro

@@ -1,0 +1,79 @@
+#include "layers/nets/vgg.hpp"
+
+#include <algorithm>
+
+#include "layers/conv2d_layer.hpp"
+#include "layers/max_pool_layer.hpp"
+#include "layers/nets/feature_names.hpp"
+#include "layers/picture_layers.hpp"
+#include "layers/relu_layer.hpp"
+
+namespace chiaro {
+
+namespace {
+
+constexpr int kBlocks = 5;
+
+int convolutions_in_block(int depth, int block) {
+  return block < 2 ? 2 : depth == 19 ? 4 : 3;
+}
+
+std::string network_name(int depth) {
+  return "VGG-" + std::to_string(depth);
+}
+
+}  // namespace
+
+std::vector<std::string> vgg_feature_names(int depth) {
+  require(depth == 16 || depth == 19, "VGG: depth {}, expected 16 or 19", depth);
+  std::vector<std::string> names;
+  for (int b = 0; b < kBlocks; ++b) {
+    for (int i = 0; i < convolutions_in_block(depth, b); ++i)
+      for (const char* kind : {"conv", "relu"}) names.push_back(fmt::format("{}{}_{}", kind, b + 1, i + 1));
+    names.push_back(fmt::format("pool{}", b + 1));
+  }
+  return names;
+}
+
+std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, TensorId picture,
+                                          const VggConfig& config, DType dtype,
+                                          const std::vector<std::string>& features,
+                                          const std::string& prefix) {
+  const auto names = vgg_feature_names(config.depth);
+  const std::size_t deepest = deepest_feature(network_name(config.depth), names, features);
+  const auto wanted = [&](const std::string& name) {
+    return std::find(features.begin(), features.end(), name) != features.end();
+  };
+
+  std::map<std::string, TensorId> found;
+  TensorId x = graph.add(prefix + "preprocess", std::make_unique<PreprocessLayer>(config.preprocess, dtype),
+                         {picture});
+  for (std::size_t i = 0; i <= deepest; ++i) {
+    const std::string& name = names[i];
+    const bool is_conv = name.starts_with("conv"), is_pool = name.starts_with("pool");
+    if (is_conv) {
+      const std::int64_t block = name[4] - '1';
+      const std::int64_t k = config.width << std::min<std::int64_t>(block, 3);
+      const Param weight = add_param(store, name + ".weight", {k, 3, 3, graph.shape(x).c});
+      const Param bias = add_param(store, name + ".bias", {1, 1, 1, k});
+      // The ReLU is fused into the convolution unless somebody wants the features before it.
+      const bool fused = !wanted(name);
+      const std::string relu_name = "relu" + name.substr(4);
+      x = graph.add(
+          prefix + (fused ? relu_name : name),
+          std::make_unique<Conv2dLayer>(weight, bias, Conv2dOptions{.pad = {1, 1, 1, 1}, .relu = fused}),
+          {x});
+    } else if (is_pool) {
+      const Shape s = graph.shape(x);
+      require(s.h >= 2 && s.w >= 2, "{}: the picture is too small for layer {}", network_name(config.depth),
+              name);
+      x = graph.add(prefix + name, std::make_unique<MaxPoolLayer>(max_pool::Attributes{}), {x});
+    } else if (wanted("conv" + name.substr(4))) {
+      x = graph.add(prefix + name, std::make_unique<ReluLayer>(), {x});
+    }
+    if (wanted(name)) found[name] = x;
+  }
+  return found;
+}
+
+}  // namespace chiaro

@@ -1,0 +1,62 @@
+#include "layers/picture_layers.hpp"
+
+#include "kernels/border/border.hpp"
+#include "kernels/channel_affine/channel_affine.hpp"
+#include "kernels/tanh_output/tanh_output.hpp"
+
+namespace chiaro {
+
+LayerSpec BorderLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  LayerSpec spec;
+  spec.output = {border_.outer(inputs[0].shape), output_dtype_};
+  return spec;
+}
+void BorderLayer::forward(Context& context, const NodeIo& io) {
+  border::forward(context, io.inputs[0], io.output, border_);
+}
+void BorderLayer::backward(Context& context, const NodeIo& io) {
+  border::backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], border_);
+}
+
+LayerSpec CropLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  const Shape x = inputs[0].shape;
+  require(height_ <= x.h && width_ <= x.w, "crop: {}x{} pixels asked of {}", height_, width_, to_string(x));
+  LayerSpec spec;
+  spec.output = {{x.n, height_, width_, x.c}, inputs[0].dtype};
+  return spec;
+}
+void CropLayer::forward(Context& context, const NodeIo& io) {
+  border::crop_forward(context, io.inputs[0], io.output, 0, 0);
+}
+void CropLayer::backward(Context& context, const NodeIo& io) {
+  border::crop_backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], 0, 0);
+}
+
+LayerSpec PreprocessLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  require(inputs[0].shape.c == 3, "preprocess: {} channels, expected 3", inputs[0].shape.c);
+  LayerSpec spec;
+  spec.output = {inputs[0].shape, output_dtype_};
+  return spec;
+}
+void PreprocessLayer::forward(Context& context, const NodeIo& io) {
+  channel_affine::forward(context, io.inputs[0], mean_.data(), scale_.data(), io.output);
+}
+void PreprocessLayer::backward(Context& context, const NodeIo& io) {
+  channel_affine::backward(context, io.output_gradient, scale_.data(), io.input_gradients[0],
+                           io.input_modes[0]);
+}
+
+LayerSpec TanhOutputLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+  LayerSpec spec;
+  spec.output = inputs[0];
+  spec.backward_reads_output = true;
+  return spec;
+}
+void TanhOutputLayer::forward(Context& context, const NodeIo& io) {
+  tanh_output::forward(context, io.inputs[0], io.output);
+}
+void TanhOutputLayer::backward(Context& context, const NodeIo& io) {
+  tanh_output::backward(context, io.output, io.output_gradient, io.input_gradients[0], io.input_modes[0]);
+}
+
+}  // namespace chiaro

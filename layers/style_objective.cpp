@@ -1,0 +1,102 @@
+#include "layers/style_objective.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/session.hpp"
+
+namespace chiaro {
+
+namespace {
+
+double layer_weight(const FeatureTerm& term, std::size_t i) {
+  return term.layer_weights.empty() ? 1.0 : term.layer_weights[i];
+}
+
+void require_consistent(const FeatureTerm& term, const char* name) {
+  require(term.network != nullptr && !term.layers.empty(), "loss.{}: no network or no layers", name);
+  require(term.layer_weights.empty() || term.layer_weights.size() == term.layers.size(),
+          "loss.{}: {} layers, but {} layer weights", name, term.layers.size(), term.layer_weights.size());
+}
+
+std::string key(const char* term, const std::string& layer) {
+  return std::string(term) + " " + layer;
+}
+
+}  // namespace
+
+std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm& style,
+                                            ConstTensorView picture, DType dtype) {
+  Graph graph(context);
+  const TensorId input = graph.add_input("style picture", {picture.shape, DType::F32});
+  const auto features = style.network->build(graph, input, dtype, style.layers, "style/");
+  for (const auto& [name, id] : features) graph.keep(id);
+  Session session(std::move(graph), {});
+  require(picture.dtype == DType::F32, "the style picture is expected in fp32");
+  std::memcpy(session.tensor(input).data, picture.data, picture.bytes());
+  session.forward();
+  std::map<std::string, Buffer> targets;
+  for (const auto& [name, id] : features) targets[name] = gram_matrix(context, session.tensor(id));
+  return targets;
+}
+
+std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
+                                                   TensorId photo, DType dtype) {
+  std::map<std::string, TensorId> targets;
+  const auto add = [&](const FeatureTerm& term, const char* name) {
+    if (term.weight == 0) return;
+    require_consistent(term, name);
+    const auto features =
+        term.network->build(graph, photo, dtype, term.layers, std::string("photo/") + name + "/");
+    for (const auto& [layer, id] : features) targets[key(name, layer)] = id;
+  };
+  add(objective.content, "content");
+  add(objective.depth, "depth");
+  return targets;
+}
+
+void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
+                   const std::map<std::string, TensorId>& photo_features, DType dtype) {
+  struct Use {
+    const FeatureTerm* term;
+    const char* name;
+  };
+  std::vector<Use> uses;
+  if (objective.style.weight != 0) uses.push_back({&objective.style, "style"});
+  if (objective.content.weight != 0) uses.push_back({&objective.content, "content"});
+  if (objective.depth.weight != 0) uses.push_back({&objective.depth, "depth"});
+  for (const auto& use : uses) require_consistent(*use.term, use.name);
+
+  // A network that several terms look at runs once on the generated picture.
+  std::map<LossNetwork*, std::map<std::string, TensorId>> built;
+  for (const auto& use : uses) {
+    if (built.count(use.term->network)) continue;
+    std::vector<std::string> layers;
+    for (const auto& other : uses)
+      if (other.term->network == use.term->network)
+        layers.insert(layers.end(), other.term->layers.begin(), other.term->layers.end());
+    built[use.term->network] = use.term->network->build(graph, generated, dtype, layers, "");
+  }
+
+  for (const auto& use : uses)
+    for (std::size_t i = 0; i < use.term->layers.size(); ++i) {
+      const std::string& layer = use.term->layers[i];
+      const TensorId features = built[use.term->network].at(layer);
+      const LossOptions options{.weight = use.term->weight, .layer_weight = layer_weight(*use.term, i)};
+      const std::string node = key(use.name, layer);
+      if (use.term == &objective.style) {
+        auto target = objective.style_targets.find(layer);
+        require(target != objective.style_targets.end(), "no style target for layer {}", layer);
+        auto loss = std::make_unique<StyleLossLayer>(std::move(target->second), objective.reduction, options);
+        graph.add_loss(use.name, node, std::move(loss), {features});
+      } else {
+        graph.add_loss(use.name, node, std::make_unique<FeatureLossLayer>(options),
+                       {features, photo_features.at(node)});
+      }
+    }
+  if (objective.tv_weight != 0)
+    graph.add_loss("tv", "tv", std::make_unique<TvLossLayer>(LossOptions{.weight = objective.tv_weight}),
+                   {generated});
+}
+
+}  // namespace chiaro

@@ -1,0 +1,44 @@
+// The training objective on a graph: style + content + depth + total variation between the generated picture
+// and the photo it was made from. Terms of weight 0 are left out altogether.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layers/loss_layers.hpp"
+#include "layers/nets/loss_network.hpp"
+
+namespace chiaro {
+
+// Features of one network that a term looks at.
+struct FeatureTerm {
+  LossNetwork* network = nullptr;
+  std::vector<std::string> layers;
+  std::vector<double> layer_weights;  // empty = 1 each
+  double weight = 0;
+};
+
+struct StyleObjective {
+  FeatureTerm style, content, depth;
+  StyleLossLayer::Reduction reduction = StyleLossLayer::Reduction::Mean;
+  double tv_weight = 0;
+  // Gram matrices of the style picture by style layer, from style_targets().
+  std::map<std::string, Buffer> style_targets;
+};
+
+// Gram matrices of a picture (1,H,W,3), RGB 0..255, at its own size.
+std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm& style,
+                                            ConstTensorView picture, DType dtype);
+
+// Appends the target features of the photo. Call it before the transform network is added, so that the memory
+// of the photo's pass is free again when the network runs.
+std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
+                                                   TensorId photo, DType dtype);
+
+// Appends the loss networks on the generated picture and all loss nodes, terms "style", "content", "depth",
+// "tv". Moves the style targets into the layers.
+void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
+                   const std::map<std::string, TensorId>& photo_features, DType dtype);
+
+}  // namespace chiaro

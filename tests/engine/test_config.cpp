@@ -1,0 +1,162 @@
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "engine/config/config.hpp"
+#include "engine/file_util.hpp"
+#include "engine/suggest.hpp"
+#include "tests/support/error_of.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace chiaro {
+namespace {
+
+using test::contains;
+using test::error_of;
+using test::TemporaryFolder;
+
+TrainConfig parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  return parse_config(text, "config.toml", "/project", overrides);
+}
+std::string refusal(const std::string& text) {
+  return error_of([&] { parse(text); });
+}
+std::string override_refusal(const std::string& text) {
+  return error_of([&] { parse("", {text}); });
+}
+
+TEST_CASE("suggest: the nearest name, or none when nothing is near") {
+  const std::vector<std::string> names = {"relu1_1", "relu4_2", "pool4"};
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(nearest("relu42", names) == "relu4_2");
+  CHECK(nearest("conv4_2_extra", names).empty());
+  CHECK(nearest("x", names).empty());
+  CHECK(did_you_mean("poool4", names) == "; did you mean 'pool4'?");
+  CHECK(did_you_mean("something", names).empty());
+}
+
+TEST_CASE("config: an empty file gives the documented defaults") {
+  const TrainConfig config = parse("");
+  CHECK(config.task == "style");
+  CHECK(config.model.width == 32);
+  CHECK(config.model.norm_eps == 1e-5);
+  CHECK(config.data.batch_size == 4);
+  CHECK(config.loss.style.layers.size() == 5);
+  CHECK(config.loss.style.weight == 1e2);
+  CHECK(config.loss.content.weight == 7.5);
+  CHECK(config.loss.depth.net == "resnet_upproj");
+  CHECK(config.loss.tv_weight == 2e2);
+  CHECK(config.optimizer.lr == 1e-3);
+  CHECK(config.train.iterations == 20000);
+  CHECK(config.train.keep_checkpoints == 3);
+  CHECK(config.train.out == "/project/runs/starry_night");
+}
+
+TEST_CASE("config: values are read from sections, dotted keys and inline tables alike") {
+  const char* texts[] = {"[model]\nwidth = 8\n[loss.tv]\nweight = 3\n",
+                         "model.width = 8\nloss.tv.weight = 3.0\n",
+                         "model = {width = 8}\nloss = {tv = {weight = 3}}\n"};
+  for (const char* text : texts) {
+    CHECK(parse(text).model.width == 8);
+    CHECK(parse(text).loss.tv_weight == 3.0);
+  }
+}
+
+TEST_CASE("config: to_toml gives a text that loads as the same configuration") {
+  TrainConfig config = parse(
+      "task = \"depth\"\nseed = 9223372036854775807\n[model]\ninit = \"it's \\\"odd\\\" \\\\ caf\u00e9.h5\"\n"
+      "[data]\ntrain = [\"a\", \"b c\"]\nshuffle = false\n[weights]\nvgg19 = \"random\"\n"
+      "[loss.content]\nlayers = [\"relu3_1\", \"relu4_2\"]\nlayer_weights = [0.1, 1e-30]\nweight = 0.1\n"
+      "[optimizer]\nlr = 0.30000000000000004\n");
+  config.optimizer.eps = 5e-324;
+  const std::string text = to_toml(config);
+  CHECK(parse_config(text, "again", "/elsewhere") == config);
+  CHECK(to_toml(parse_config(text, "again", "/elsewhere")) == text);
+  CHECK(contains(text, "[loss.content]\nnet = 'vgg19'"));
+  CHECK(contains(text, "lr = 0.30000000000000004"));
+}
+
+TEST_CASE("config: unknown keys are refused with file, line and the nearest key") {
+  CHECK(refusal("\n[train]\niteration = 3\n") ==
+        "config.toml:3: unknown key 'train.iteration'; did you mean 'train.iterations'?");
+  CHECK(refusal("lr = 1") == "config.toml:1: unknown key 'lr'; did you mean 'optimizer.lr'?");
+  CHECK(refusal("[modle]\nwidth = 3\n") ==
+        "config.toml:2: unknown key 'modle.width'; did you mean 'model.width'?");
+  CHECK(refusal("entirely_other_thing = 3") == "config.toml:1: unknown key 'entirely_other_thing'");
+  CHECK(refusal("[weather]\n") == "config.toml:1: unknown key 'weather'");
+  CHECK(refusal("model = 3") == "config.toml:1: 'model' is a section, not a key: write [model]");
+}
+
+TEST_CASE("config: wrong types and ranges say what is allowed") {
+  CHECK(refusal("[train]\niterations = 0\n") ==
+        "config.toml:2: train.iterations = 0 is not allowed, expected a whole number of at least 1");
+  CHECK(refusal("model.width = 32.5") ==
+        "config.toml:1: model.width = 32.5 is not allowed, expected a whole number from 1 to 512");
+  CHECK(refusal("data.crop = \"centre\"") ==
+        "config.toml:1: data.crop = 'centre' is not allowed, expected \"random\" or \"center\" or \"none\"");
+  CHECK(refusal("data.shuffle = 1") ==
+        "config.toml:1: data.shuffle = 1 is not allowed, expected true or false");
+  CHECK(refusal("optimizer.lr = 0") ==
+        "config.toml:1: optimizer.lr = 0 is not allowed, expected a number greater than 0");
+  CHECK(refusal("optimizer.beta1 = 1.0") ==
+        "config.toml:1: optimizer.beta1 = 1.0 is not allowed, expected a number from 0 to below 1");
+  CHECK(refusal("loss.tv.weight = nan") ==
+        "config.toml:1: loss.tv.weight = nan is not allowed, expected a number of at least 0");
+  CHECK(refusal("style.image = 7") == "config.toml:1: style.image = 7 is not allowed, expected a path");
+  CHECK(contains(refusal("loss.style.layers = [1]"), "expected a list of names"));
+  CHECK(contains(refusal("loss.style.layer_weights = [1, -1]"), "expected a list of numbers of at least 0"));
+  CHECK(contains(refusal("data.train = []"), "expected a list of paths"));
+  CHECK(contains(refusal("a = \n"), "config.toml:1: is not TOML: "));
+}
+
+TEST_CASE("config: layers and their weights must agree") {
+  CHECK(refusal("loss.content.layer_weights = [1, 2]") ==
+        "config.toml: loss.content.layer_weights has 2 values, expected 1, one per layer, or none");
+  CHECK(refusal("loss.depth.layers = []") ==
+        "config.toml: loss.depth.layers is empty; name a layer or set loss.depth.weight = 0");
+  CHECK(refusal("[loss.depth]\nlayers = []\nweight = 0").empty());
+}
+
+TEST_CASE("config: overrides win, take bare strings and say where they are wrong") {
+  const TrainConfig config = parse(
+      "train.iterations = 5", {"train.iterations=100", "task=depth", "optimizer.lr = 3e-4",
+                               "data.shuffle=false", "loss.content.layers=[\"relu3_1\", \"relu4_1\"]",
+                               "loss.depth.layers=prediction", "style.image='1984'", "style.image=1984"});
+  CHECK(config.train.iterations == 100);
+  CHECK(config.task == "depth");
+  CHECK(config.optimizer.lr == 3e-4);
+  CHECK_FALSE(config.data.shuffle);
+  CHECK(config.loss.content.layers == std::vector<std::string>{"relu3_1", "relu4_1"});
+  CHECK(config.loss.depth.layers == std::vector<std::string>{"prediction"});
+  CHECK(config.style.image == (std::filesystem::current_path() / "1984").string());
+  CHECK(override_refusal("train.iteration=1") ==
+        "override 'train.iteration=1': unknown key 'train.iteration'; did you mean 'train.iterations'?");
+  CHECK(override_refusal("train.iterations=many") ==
+        "override 'train.iterations=many': train.iterations = 'many' is not allowed, expected a whole number "
+        "of at "
+        "least 1");
+  CHECK(override_refusal("train.iterations") == "override 'train.iterations': expected KEY=VALUE");
+  CHECK(contains(override_refusal("loss.style.layers=[relu1_1]"), "is not TOML"));
+  CHECK(contains(override_refusal("train.iterations=1\ntask='depth'"), "is not allowed"));
+}
+
+TEST_CASE("config: relative paths start from the file's folder, those of overrides from the current one") {
+  const TemporaryFolder folder;
+  write_text(folder / "config.toml",
+             "[style]\nimage = \"../styles/wave.jpg\"\n[weights]\nvgg19 = \"/abs/vgg.h5\"\n");
+  const std::vector<std::string> overrides = {"train.out=runs/x", "weights.resnet_upproj=random"};
+  const TrainConfig config = load_config(folder / "config.toml", overrides);
+  CHECK(config.style.image == (folder.path().parent_path() / "styles/wave.jpg").string());
+  CHECK(config.weights.vgg19 == "/abs/vgg.h5");
+  CHECK(config.weights.vgg16 == (folder / "vgg16.h5").string());
+  CHECK(config.weights.resnet_upproj == "random");
+  CHECK(config.data.train == std::vector<std::string>{(folder / "photos").string()});
+  CHECK(config.train.out == (std::filesystem::current_path() / "runs/x").string());
+  CHECK(config.model.init.empty());
+  CHECK(contains(error_of([&] { load_config(folder / "absent.toml"); }),
+                 "absent.toml: cannot be read: No such file"));
+}
+
+}  // namespace
+}  // namespace chiaro

@@ -1,0 +1,140 @@
+#include "kernels/losses/losses.hpp"
+#include "kernels/losses/losses_reference.hpp"
+#include "tests/kernels/op_testing.hpp"
+
+namespace chiaro {
+using namespace testing;
+
+namespace {
+
+const Shape kShapes[] = {{2, 9, 7, 3}, {1, 70, 80, 5}, {3, 16, 8, 16}, {2, 1, 6, 3}, {2, 6, 1, 3}};
+
+template <class A, class B, class D>
+void check_mse(Shape s, bool broadcast) {
+  CAPTURE(to_string(s));
+  const Shape sb = {broadcast ? 1 : s.n, s.h, s.w, s.c};
+  const auto a = random_values<A>(s.count(), 1);
+  const auto b = random_values<B>(sb.count(), 2);
+  const auto before = random_values<D>(s.count(), 3);
+  const double scale = 0.7, exact = losses::reference::mse_forward(convert<double>(a).data(), s,
+                                                                   convert<double>(b).data(), sb.n, scale);
+  const auto value = run_with_any_threads([&](Context& context) {
+    std::vector<float> result(1);
+    std::vector<double> workspace(losses::mse_workspace_bytes(s) / 8);
+    losses::mse_forward(context, view(a, s), view(b, sb), scale, result.data(), workspace.data());
+    return result;
+  });
+  CHECK(std::abs(value[0] - exact) <= 2e-7 * exact);
+  for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate}) {
+    const bool accumulate = mode == GradientMode::Accumulate;
+    auto da = convert<double>(before);
+    losses::reference::mse_backward(convert<double>(a).data(), s, convert<double>(b).data(), sb.n, scale,
+                                    da.data(), accumulate);
+    const auto found = run_with_any_threads([&](Context& context) {
+      auto result = before;
+      losses::mse_backward(context, view(a, s), view(b, sb), scale, view(result, s), mode);
+      return result;
+    });
+    check_close(da, found, convert<D>(convert<float>(da)), 1);
+  }
+}
+
+template <class T, class D>
+void check_tv(Shape s) {
+  CAPTURE(to_string(s));
+  const auto x = random_values<T>(s.count(), 1, 0, 255);
+  const auto before = random_values<D>(s.count(), 2);
+  const double scale = 200, exact = losses::reference::tv_forward(convert<double>(x).data(), s, scale);
+  const auto value = run_with_any_threads([&](Context& context) {
+    std::vector<float> result(1);
+    std::vector<double> workspace(losses::tv_workspace_bytes(s) / 8);
+    losses::tv_forward(context, view(x, s), scale, result.data(), workspace.data());
+    return result;
+  });
+  CHECK(std::abs(value[0] - exact) <= 2e-7 * exact);
+  for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate}) {
+    auto dx = convert<double>(before);
+    losses::reference::tv_backward(convert<double>(x).data(), s, scale, dx.data(),
+                                   mode == GradientMode::Accumulate);
+    const auto found = run_with_any_threads([&](Context& context) {
+      auto result = before;
+      losses::tv_backward(context, view(x, s), scale, view(result, s), mode);
+      return result;
+    });
+    check_close(dx, found, convert<D>(convert<float>(dx)), 4);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("losses: mse matches the reference in every mixture of types, with and without broadcast") {
+  for (const Shape s : kShapes)
+    for (const bool broadcast : {false, true}) {
+      check_mse<float, float, float>(s, broadcast);
+      check_mse<bf16, bf16, bf16>(s, broadcast);
+      check_mse<float, bf16, float>(s, broadcast);
+      check_mse<bf16, float, float>(s, broadcast);
+    }
+}
+
+TEST_CASE("losses: total variation matches the reference") {
+  for (const Shape s : kShapes) {
+    check_tv<float, float>(s);
+    check_tv<bf16, bf16>(s);
+    check_tv<float, bf16>(s);
+  }
+}
+
+TEST_CASE("losses: total variation of a ramp") {
+  Context context(2);
+  const Shape s = {1, 2, 3, 1};
+  const std::vector<float> x = {0, 1, 2, 3, 4, 5};  // horizontal steps of 1, vertical steps of 3
+  float value = 0;
+  std::vector<double> workspace(losses::tv_workspace_bytes(s) / 8);
+  losses::tv_forward(context, view(x, s), 2.0, &value, workspace.data());
+  CHECK(value == 2 * (1 + 9));
+}
+
+TEST_CASE("losses: sums of 16 million elements are good to 1e-7") {
+  Context context(2);
+  const Shape s = {1, 2048, 2731, 3};
+  const auto a = random_values<float>(s.count(), 1, 0, 255);
+  const std::vector<float> b(a.size(), 100.5f);
+  std::vector<double> workspace(std::max(losses::mse_workspace_bytes(s), losses::tv_workspace_bytes(s)) / 8);
+  double exact = 0;
+  for (const float x : a) exact += (double(x) - 100.5) * (double(x) - 100.5);
+  float value = 0;
+  losses::mse_forward(context, view(a, s), view(b, s), 1.0, &value, workspace.data());
+  CHECK(std::abs(value - exact) <= 1e-7 * exact);
+}
+
+TEST_CASE("losses: reference gradients match finite differences") {
+  const Shape s = {2, 4, 3, 2};
+  const auto x = convert<double>(random_values<float>(s.count(), 1));
+  const auto b = convert<double>(random_values<float>(s.count() / 2, 2));
+  std::vector<double> dx(x.size());
+  losses::reference::mse_backward(x.data(), s, b.data(), 1, 0.7, dx.data(), false);
+  check_gradient(x, dx, [&](const std::vector<double>& at) {
+    return losses::reference::mse_forward(at.data(), s, b.data(), 1, 0.7);
+  });
+  losses::reference::tv_backward(x.data(), s, 3.0, dx.data(), false);
+  check_gradient(
+      x, dx, [&](const std::vector<double>& at) { return losses::reference::tv_forward(at.data(), s, 3.0); });
+}
+
+TEST_CASE("losses: wrong arguments are refused") {
+  Context context(1);
+  std::vector<float> a(12), b(6);
+  std::vector<double> workspace(8);
+  float value = 0;
+  CHECK(error_of([&] {
+          losses::mse_forward(context, view(a, {2, 1, 2, 3}), view(b, {2, 1, 1, 3}), 1, &value,
+                              workspace.data());
+        }) == "mse: b has shape (2,1,1,3), expected (2,1,2,3) or the same with one picture");
+  CHECK(error_of([&] {
+          losses::tv_backward(context, view(a, {2, 1, 2, 3}), 1, view(b, {1, 1, 2, 3}),
+                              GradientMode::Overwrite);
+        }) == "total_variation: the gradient has shape (1,1,2,3), expected (2,1,2,3)");
+}
+
+}  // namespace chiaro

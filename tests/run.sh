@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what is missing, configures, builds and runs the tests. ctest's summary comes last.
+#   tests/run.sh         optimised (preset cpu, build/cpu)
+#   tests/run.sh asan    with address and undefined-behaviour sanitizers (preset cpu-asan, build/cpu-asan)
+# CHIARO_DATA may name a folder with real weights and photos; tests that want them are skipped without it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case "${1:-cpu}" in
+  cpu) preset=cpu ;;
+  asan | cpu-asan) preset=cpu-asan ;;
+  *) echo "usage: tests/run.sh [cpu|asan]" >&2; exit 2 ;;
+esac
+
+apps/install_dependencies.sh
+cmake --preset "$preset"
+cmake --build --preset "$preset" -j "$(nproc)"
+export OMP_WAIT_POLICY=passive  # several test programs share the cores: waiting threads must not spin
+exec ctest --preset "$preset" -j "$(nproc)" --no-tests=error
