@@ -79,7 +79,7 @@ fi
 
 step "Stylising"
 mapfile -t inputs < <(find "$photos" -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | sort | head -n 4)
-"$programs/stylize_engine" --model "$run/model.h5" "${inputs[@]}" -o "$run/pictures"
+"$programs/stylize_engine" --model "$run/model.h5" "${inputs[@]}" -o "$run/pictures" --max-size 640
 
 step "Done"
 echo "pictures   $PWD/$run/pictures"

@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
   return chiaro::run_program(app, argc, argv, [&] {
     if (config_file.empty() && resume.empty())
       throw chiaro::Error("give a CONFIG.toml, or --resume and a run folder; see --help");
+    if (!resume.empty() && app.count("--precision") > 0)
+      throw chiaro::Error("--resume with --precision: a run keeps the precision that it started with");
     chiaro::Context context = chiaro::make_context(common);
     const chiaro::TrainOptions options{.session = {.reuse_memory = !no_reuse}};
     if (!resume.empty()) return chiaro::resume_style(context, resume, overrides, options);

@@ -113,7 +113,7 @@ def print_result(options, seconds, **more):
         "min_s": seconds[0],
         "max_s": seconds[-1],
         "repetitions": len(seconds),
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "allocator": {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")},
         "torch": torch.__version__,
         "blas": blas,

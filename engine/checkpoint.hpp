@@ -1,8 +1,9 @@
 // Training state on disk: everything that an exact resume needs.
 //
-// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, precision, config (the resolved TOML);
-// groups values, first_moments, second_moments with one fp32 dataset per parameter. Written atomically. Batches,
-// crops and initial values are pure functions of the seed and the iteration, so no generator state is kept.
+// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, precision, config (the resolved
+// TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter. Written
+// atomically. Batches, crops and initial values are pure functions of the seed and the iteration, so no
+// generator state is kept.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -19,10 +19,11 @@ void require_single_trainer(const Graph& graph) {
   std::map<std::pair<ParamStore*, int>, std::string> trainer;
   for (const auto& node : graph.nodes())
     for (const Param& p : node.layer->params())
-      if (p.trainable())
-        require(trainer.emplace(std::pair{p.store, p.index}, node.name).second,
-                "{}: trainable parameter '{}' is already used by {}", node.name,
-                p.store->entries()[p.index].name, trainer[{p.store, p.index}]);
+      if (p.trainable()) {
+        const auto [first, is_new] = trainer.emplace(std::pair{p.store, p.index}, node.name);
+        require(is_new, "{}: trainable parameter '{}' is already used by {}", node.name,
+                p.store->entries()[p.index].name, first->second);
+      }
 }
 
 }  // namespace
@@ -94,7 +95,9 @@ void Session::run_backward(const std::string& only_term, std::optional<TensorId>
   for (int i = static_cast<int>(nodes.size()) - 1; i > stop_node; --i) {
     const auto& node = nodes[i];
     const bool is_loss = node.layer->is_loss();
-    const bool starts_here = is_loss && !seed && (only_term.empty() || node.loss_term == only_term);
+    // A loss that depends on nothing trainable has no gradient, and its backward pass no memory.
+    const bool starts_here = is_loss && !seed && graph_.tensor(node.output).needs_gradient &&
+                             (only_term.empty() || node.loss_term == only_term);
     if (!starts_here && (is_loss || !gradient_written_[node.output])) continue;
     auto& bound = nodes_[i];
     const double start = profile_ ? now_s() : 0;

@@ -40,6 +40,9 @@ DType choose_precision(const Context& context, const std::string& precision) {
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   const std::string name = app.get_name();
+  app.failure_message([&](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("{}: {}; see --help\n", name, error.what());
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -21,6 +21,7 @@ using Curves = std::map<std::string, std::vector<Point>>;
 
 struct Metrics {
   Curves weighted, gradient_norms;
+  std::string summary;  // of the last line
 };
 
 Metrics read_metrics(const RunFolder& folder) {
@@ -38,6 +39,8 @@ Metrics read_metrics(const RunFolder& folder) {
     };
     add("weighted", metrics.weighted);
     add("gradient_norms", metrics.gradient_norms);
+    metrics.summary = fmt::format("After iteration {:.0f}: total loss {:.4g}, {:.3g} images per second.",
+                                  iteration, json.value("total", 0.0), json.value("images_per_s", 0.0));
   }
   return metrics;
 }
@@ -61,9 +64,32 @@ std::vector<Point> thin(const std::vector<Point>& points, std::size_t count) {
 constexpr std::array<const char*, 6> kColours{"#1b6ca8", "#c8553d", "#3a7d44",
                                               "#7d5ba6", "#b8860b", "#444444"};
 
-// A line chart with a logarithmic vertical axis.
+// The smallest of 1, 2, 5, 10, 20, 50, ... that divides `length` into at most `most` steps.
+double round_step(double length, int most) {
+  for (double decade = 1;; decade *= 10)
+    for (const double digit : {1.0, 2.0, 5.0})
+      if (length <= digit * decade * most) return digit * decade;
+}
+
+struct Label {
+  double y;
+  std::string text;
+  const char* colour;
+};
+
+// Moves labels that would cover each other apart, none below `bottom`.
+void spread(std::vector<Label>& labels, double bottom) {
+  constexpr double kLineHeight = 15;
+  std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
+  for (std::size_t i = 1; i < labels.size(); ++i)
+    labels[i].y = std::max(labels[i].y, labels[i - 1].y + kLineHeight);
+  for (std::size_t i = labels.size(); i-- > 0; bottom = labels[i].y - kLineHeight)
+    labels[i].y = std::min(labels[i].y, bottom);
+}
+
+// A line chart with a logarithmic vertical axis. Every line is named where it ends.
 std::string chart(const Curves& curves) {
-  constexpr double kWidth = 860, kHeight = 320, kLeft = 70, kRight = 110, kTop = 12, kBottom = 36;
+  constexpr double kWidth = 860, kHeight = 340, kLeft = 60, kRight = 150, kTop = 12, kBottom = 52;
   double low = INFINITY, high = 0, last = 1;
   for (const auto& [term, points] : curves)
     for (const auto& p : points)
@@ -79,17 +105,19 @@ std::string chart(const Curves& curves) {
     return kTop + (top - std::log10(value)) / (top - bottom) * (kHeight - kTop - kBottom);
   };
   std::string svg = fmt::format("<svg viewBox='0 0 {} {}' role='img'>", kWidth, kHeight);
-  for (double decade = bottom; decade <= top; ++decade) {
+  for (double decade = bottom; decade <= top; decade += round_step(top - bottom, 10)) {
     const double at = y(std::pow(10.0, decade));
     svg += fmt::format(
         "<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' stroke='#ddd'/>"
         "<text x='{}' y='{:.1f}' text-anchor='end'>1e{:.0f}</text>",
         kLeft, kWidth - kRight, at, at, kLeft - 6, at + 4, decade);
   }
-  for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0})
-    svg += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:.0f}</text>", x(share * last),
-                       kHeight - 14, share * last);
-  std::size_t colour = 0;
+  for (double iteration = 0; iteration <= last; iteration += round_step(last, 6))
+    svg += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:.0f}</text>", x(iteration),
+                       kHeight - kBottom + 18, iteration);
+  svg += fmt::format("<text x='{}' y='{}' text-anchor='middle' fill='#666'>iteration</text>",
+                     (kLeft + kWidth - kRight) / 2, kHeight - kBottom + 38);
+  std::vector<Label> labels;
   for (const auto& [term, points] : curves) {
     std::string path;
     Point end{0, 0};
@@ -99,12 +127,14 @@ std::string chart(const Curves& curves) {
         end = p;
       }
     if (path.empty()) continue;
-    const char* stroke = kColours[colour++ % kColours.size()];
-    svg += fmt::format(
-        "<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>"
-        "<text x='{:.1f}' y='{:.1f}' fill='{}'>{} {:.3g}</text>",
-        path, stroke, x(end.iteration) + 6, y(end.value) + 4, stroke, term, end.value);
+    const char* colour = kColours[labels.size() % kColours.size()];
+    svg += fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>", path, colour);
+    labels.push_back({y(end.value), fmt::format("{} {:.3g}", term, end.value), colour});
   }
+  spread(labels, kHeight - kBottom);
+  for (const auto& label : labels)
+    svg += fmt::format("<text x='{}' y='{:.1f}' fill='{}'>{}</text>", kWidth - kRight + 6, label.y + 4,
+                       label.colour, label.text);
   return svg + "</svg>";
 }
 
@@ -137,16 +167,16 @@ void write_report(const RunFolder& folder) {
       "pre{{background:#f5f5f5;padding:1em;overflow:auto;font-size:12px}}figure{{margin:1.5em 0}}"
       "figcaption{{color:#666}}</style><h1>{0}</h1>",
       title);
-  html += "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
+  html += "<p>" + metrics.summary + "</p><h2>Weighted loss terms</h2>" + chart(metrics.weighted);
   if (!metrics.gradient_norms.empty())
     html +=
         "<h2>Gradient norm of each weighted term at the generated pictures</h2><p>What each term pulls with: "
-        "two "
-        "terms with equal norms have equal say. Change a weight by the factor by which you want its say to "
+        "two terms with equal norms have equal say. Change a weight by the factor by which you want its say "
+        "to "
         "change.</p>" +
         chart(metrics.gradient_norms);
   auto previews = folder.previews();
-  html += "<h2>Previews</h2><p>Photos above, stylised below; newest first.</p>";
+  if (!previews.empty()) html += "<h2>Previews</h2><p>Photos above, stylised below; newest first.</p>";
   constexpr std::size_t kShown = 12;
   std::reverse(previews.begin(), previews.end());
   for (std::size_t i = 0; i < std::min(previews.size(), kShown); ++i)

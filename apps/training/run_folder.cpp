@@ -19,6 +19,10 @@ void make_folder(const fs::path& path) {
   if (error) throw Error("{}: the folder cannot be made: {}", path.string(), error.message());
 }
 
+std::int64_t iteration_of(const fs::path& file) {
+  return std::stoll(file.stem().string());
+}
+
 // Files NNNNNN.extension, by number; anything else in the folder (temporaries of a killed run) is not ours.
 std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& extension) {
   std::vector<fs::path> files;
@@ -29,9 +33,8 @@ std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& 
         !stem.empty() && std::all_of(stem.begin(), stem.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (digits && entry.path().extension() == extension) files.push_back(entry.path());
   }
-  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
-    return std::stoll(a.stem().string()) < std::stoll(b.stem().string());
-  });
+  std::sort(files.begin(), files.end(),
+            [](const fs::path& a, const fs::path& b) { return iteration_of(a) < iteration_of(b); });
   return files;
 }
 
@@ -49,7 +52,7 @@ RunFolder RunFolder::create(const TrainConfig& config) {
 }
 
 RunFolder RunFolder::open(const fs::path& path) {
-  RunFolder folder{path};
+  RunFolder folder{fs::absolute(path / "").lexically_normal().parent_path()};
   if (!fs::is_directory(path)) throw Error("{}: no such run folder", path.string());
   if (!fs::exists(folder.config_file()))
     throw Error("{}: not the folder of a run: it has no config.toml", path.string());
@@ -72,8 +75,9 @@ std::vector<fs::path> RunFolder::previews() const {
   return numbered_files(path_ / "previews", ".png");
 }
 
-void RunFolder::prune_checkpoints(std::int64_t keep) const {
-  const auto files = checkpoints();
+void RunFolder::prune_checkpoints(std::int64_t newest, std::int64_t keep) const {
+  auto files = checkpoints();
+  std::erase_if(files, [&](const fs::path& file) { return iteration_of(file) > newest; });
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < files.size(); ++i) remove_quietly(files[i]);
 }
 

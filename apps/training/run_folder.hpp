@@ -29,8 +29,9 @@ class RunFolder {
   // Finished files of the two kinds, oldest first.
   std::vector<std::filesystem::path> checkpoints() const;
   std::vector<std::filesystem::path> previews() const;
-  // Removes all but the newest `keep` checkpoints.
-  void prune_checkpoints(std::int64_t keep) const;
+  // Removes all but the last `keep` checkpoints up to iteration `newest`. Files of later iterations, left by
+  // a run that could not read them and went back, are not counted and not touched.
+  void prune_checkpoints(std::int64_t newest, std::int64_t keep) const;
 
   // Appends one line to metrics.jsonl.
   void append_metrics(const std::string& json_line) const;

@@ -1,149 +1,33 @@
 #include "apps/training/style_trainer.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-
 #include "engine/param_io.hpp"
 #include "kernels/adam/adam.hpp"
 #include "kernels/picture/picture.hpp"
-#include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
-namespace {
-
-constexpr std::int64_t kRandomVggSeed = 1;
-
-std::string weights_path(const WeightsConfig& weights, const std::string& network) {
-  return network == "vgg19" ? weights.vgg19 : network == "vgg16" ? weights.vgg16 : weights.resnet_upproj;
-}
-
-// Loads a loss network's file, or says how to get one.
-WeightsFile load_loss_weights(const WeightsConfig& weights, const std::string& network) {
-  const std::string path = weights_path(weights, network);
-  if (path == kRandomWeights) {
-    if (network == "resnet_upproj")
-      throw Error(
-          "weights.resnet_upproj = \"random\": random filters see no depth; set loss.depth.weight = 0");
-    return random_vgg(network == "vgg16" ? 16 : 19, 64, kRandomVggSeed);
-  }
-  if (!std::filesystem::exists(path)) {
-    if (network == "resnet_upproj")
-      throw Error(
-          "{}: the depth network's weights are missing; give the file of a ResNet-UpProj as "
-          "weights.resnet_upproj, "
-          "train one with task = \"depth\", or train without depth: --set loss.depth.weight=0",
-          path);
-    throw Error(
-        "{}: the {} weights are missing; give the path of Keras' "
-        "{}_weights_tf_dim_ordering_tf_kernels_notop.h5 as "
-        "weights.{}, or \"random\" for random filters",
-        path, network, network, network);
-  }
-  return load_network(path, network);
-}
-
-}  // namespace
-
-TransformNetConfig transform_net_config(const ModelConfig& model) {
-  return {.width = model.width,
-          .residual_blocks = model.residual_blocks,
-          .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
-          .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
-          .norm_eps = static_cast<float>(model.norm_eps),
-          .output = model.output == "tanh150" ? OutputRange::Tanh150 : OutputRange::Linear};
-}
-
 StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, DType dtype,
+                           SessionOptions session_options)
+    : StyleTrainer(context, config, build_style_graph(context, config, dtype, GraphPurpose::Run), dtype,
+                   session_options) {}
+
+StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGraph step, DType dtype,
                            SessionOptions session_options)
     : context_(context),
       dtype_(dtype),
-      network_(transform_net_config(config.model)),
+      network_(step.network),
       optimizer_(config.optimizer),
-      params_(std::make_unique<ParamStore>(ParamStore::Kind::Trainable)) {
-  load_loss_networks(config);
-  if (objective_.style.weight != 0) {
-    const Image style = load_style_picture(config);
-    const Shape shape{1, style.height, style.width, 3};
-    const Buffer pixels(shape.count() * 4, "style picture");
-    const TensorView view{pixels.data(), DType::F32, shape};
-    picture::to_tensor(context_, style.pixels.data(), view);
-    objective_.style_targets = style_targets(context_, objective_.style, view, dtype_);
-  }
-
-  Graph graph(context_);
-  const Shape batch{config.data.batch_size, config.data.image_size, config.data.image_size, 3};
-  photo_ = graph.add_input("photo", {batch, DType::F32});
-  const auto photo_features = add_photo_features(graph, objective_, photo_, dtype_);
-  generated_ = build_transform_net(graph, *params_, photo_, network_, dtype_);
-  graph.keep(generated_);
-  graph.keep_gradient(generated_);
+      params_(std::move(step.params)),
+      loss_networks_(std::move(step.loss_networks)),
+      photo_(step.photo),
+      generated_(step.generated),
+      notes_(std::move(step.notes)) {
+  for (const auto& term : step.terms) terms_.push_back({term});
   params_->allocate();
-  add_objective(graph, objective_, generated_, photo_features, dtype_);
-  const auto weight_of = [&](const std::string& term) {
-    return term == "style"     ? objective_.style.weight
-           : term == "content" ? objective_.content.weight
-           : term == "depth"   ? objective_.depth.weight
-                               : objective_.tv_weight;
-  };
-  for (const auto& term : graph.loss_terms()) terms_.push_back({.name = term, .weight = weight_of(term)});
-  if (terms_.empty()) throw Error("every loss weight is 0: there is nothing to train for");
   session_options.backward = true;
-  session_.emplace(std::move(graph), session_options);
+  session_.emplace(std::move(step.graph), session_options);
   initialize(config);
-}
-
-// Every network once, with the layers of all terms that look at it.
-void StyleTrainer::load_loss_networks(const TrainConfig& config) {
-  const std::array<std::pair<const FeatureLossConfig*, FeatureTerm*>, 3> uses{
-      {{&config.loss.style, &objective_.style},
-       {&config.loss.content, &objective_.content},
-       {&config.loss.depth, &objective_.depth}}};
-  for (const auto& [wanted, term] : uses) {
-    *term = {.layers = wanted->layers, .layer_weights = wanted->layer_weights, .weight = wanted->weight};
-    if (wanted->weight == 0) continue;
-    const auto known = std::find_if(loss_networks_.begin(), loss_networks_.end(),
-                                    [&, net = wanted->net](const auto& entry) { return entry.first == net; });
-    if (known != loss_networks_.end()) {
-      term->network = known->second.get();
-      continue;
-    }
-    std::vector<std::string> layers;
-    for (const auto& [other, unused] : uses)
-      if (other->weight != 0 && other->net == wanted->net)
-        layers.insert(layers.end(), other->layers.begin(), other->layers.end());
-    const std::string path = weights_path(config.weights, wanted->net);
-    auto network = LossNetwork::load(load_loss_weights(config.weights, wanted->net), path, layers);
-    if (path == kRandomWeights)
-      notes_.push_back(
-          fmt::format("{} has seeded random filters: usable for textures, but not the look of real "
-                      "weights",
-                      wanted->net));
-    term->network = network.get();
-    loss_networks_.emplace_back(wanted->net, std::move(network));
-  }
-  objective_.reduction =
-      config.loss.style_reduction == "sum" ? StyleLossLayer::Reduction::Sum : StyleLossLayer::Reduction::Mean;
-  objective_.tv_weight = config.loss.tv_weight;
-}
-
-Image StyleTrainer::load_style_picture(const TrainConfig& config) const {
-  Image style = flatten_alpha(decode_image(config.style.image));
-  const std::int64_t long_side = std::max(style.height, style.width);
-  if (config.style.size > 0 && config.style.size != long_side) {
-    const auto scaled = [&](std::int64_t side) {
-      return std::max<std::int64_t>(
-          1, std::llround(double(side) * double(config.style.size) / double(long_side)));
-    };
-    style = resize(style, scaled(style.height), scaled(style.width));
-  }
-  constexpr std::int64_t kSmallest = 32;
-  if (std::min(style.height, style.width) < kSmallest)
-    throw Error("{}: the style picture is {}x{} pixels, at least {}x{} are needed", config.style.image,
-                style.width, style.height, kSmallest, kSmallest);
-  return style;
 }
 
 void StyleTrainer::initialize(const TrainConfig& config) {

@@ -1,30 +1,24 @@
 // One style-training run in memory: networks, losses, optimiser, and the steps they make.
 //
-// The graph: photo -> target features; photo -> transform network -> loss networks -> loss nodes. Everything
-// is allocated by the constructor. One step = forward(), backward(), update(t).
+// Everything is allocated by the constructor. One step = forward(), backward(), update(t).
 #pragma once
-#include <array>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/config/config.hpp"
+#include "apps/training/style_graph.hpp"
 #include "engine/image/image.hpp"
 #include "engine/session.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "layers/style_objective.hpp"
 
 namespace chiaro {
 
-TransformNetConfig transform_net_config(const ModelConfig& model);
-
 class StyleTrainer {
  public:
-  struct Term {
-    std::string name;  // "style", "content", "depth", "tv"
-    double weight = 0, raw = 0;
+  struct Term : TermWeight {
+    double raw = 0;
     double weighted() const { return weight * raw; }
   };
 
@@ -46,6 +40,9 @@ class StyleTrainer {
   // The network as it is now, on one picture.
   Image stylize(const Image& photo);
 
+  // The generated pictures: session().tensor() of it is readable after forward(), gradient() after
+  // backward().
+  TensorId generated() const { return generated_; }
   ParamStore& params() { return *params_; }
   Session& session() { return *session_; }
   Context& context() { return context_; }
@@ -56,9 +53,8 @@ class StyleTrainer {
   }  // what the user should know about this run
 
  private:
-  LossNetwork* network_for(const std::string& name, const TrainConfig& config);
-  void load_loss_networks(const TrainConfig& config);
-  Image load_style_picture(const TrainConfig& config) const;
+  StyleTrainer(Context& context, const TrainConfig& config, StyleGraph step, DType dtype,
+               SessionOptions session_options);
   void initialize(const TrainConfig& config);
 
   Context& context_;
@@ -66,10 +62,9 @@ class StyleTrainer {
   TransformNetConfig network_;
   OptimizerConfig optimizer_;
   std::unique_ptr<ParamStore> params_;
-  std::vector<std::pair<std::string, std::unique_ptr<LossNetwork>>> loss_networks_;
-  StyleObjective objective_;
+  NamedLossNetworks loss_networks_;
   std::optional<Session> session_;
-  TensorId photo_ = -1, generated_ = -1;
+  TensorId photo_, generated_;
   std::vector<Term> terms_;
   std::optional<Stylizer> stylizer_;
   Shape stylizer_size_;

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/common/program.hpp"
 #include "apps/training/progress.hpp"
@@ -46,14 +47,7 @@ class SignalGuard {
 
 LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch) {
   LoaderOptions options;
-  options.batches.image_size = config.data.image_size;
-  options.batches.batch_size = config.data.batch_size;
-  options.batches.crop = config.data.crop == "random"   ? CropMode::Random
-                         : config.data.crop == "center" ? CropMode::Center
-                                                        : CropMode::None;
-  options.batches.shuffle = config.data.shuffle;
-  options.batches.seed = static_cast<std::uint64_t>(config.seed);
-  options.batches.cache_bytes = config.data.cache_mb << 20;
+  options.batches = batch_options(config);
   options.first_batch = first_batch;
   options.workers = static_cast<int>(config.data.workers);
   return options;
@@ -104,11 +98,12 @@ class Run {
     if (saved_ != done_) save_checkpoint();
     if (const std::string bad = loader_.bad_photo_summary(); !bad.empty()) fmt::print(stderr, "{}\n", bad);
     if (done_ < config_.train.iterations) {
+      write_report(folder_);
       fmt::print("stopped after iteration {}; continue with: train_engine --resume {}\n", done_,
                  folder_.path().string());
       return 130;
     }
-    write_preview(previews);
+    if (config_.train.preview_every > 0 && previewed_ != done_) write_preview(previews);
     write_model();
     write_report(folder_);
     fmt::print("trained {} iterations\n  model   {}\n  report  {}\n", done_, folder_.model_file().string(),
@@ -132,28 +127,33 @@ class Run {
       trainer_.forward(batch.pixels);
     }
     const auto& terms = trainer_.terms();
-    require_finite(terms, iteration);
+    for (const auto& term : terms)
+      if (!std::isfinite(term.raw))
+        stop_run(iteration,
+                 fmt::format("the {} loss is {}", term.name, std::isnan(term.raw) ? "NaN" : "infinite"),
+                 fmt::format("optimizer.lr or loss.{}.weight", term.name));
     trainer_.backward();
-    if (line.contains("gradient_norms")) line["parameter_gradient_norm"] = trainer_.parameter_gradient_norm();
+    const double gradient_norm = trainer_.parameter_gradient_norm();
+    if (!std::isfinite(gradient_norm))
+      stop_run(iteration, "the gradient of the parameters is not finite", "optimizer.lr");
+    if (line.contains("gradient_norms")) line["parameter_gradient_norm"] = gradient_norm;
     trainer_.update(iteration);
     done_ = iteration;
     progress_.note(done_);
     log(terms, line);
   }
 
-  void require_finite(const std::vector<StyleTrainer::Term>& terms, std::int64_t iteration) {
-    for (const auto& term : terms) {
-      if (std::isfinite(term.raw)) continue;
-      progress_.finish_line();
-      const auto checkpoints = folder_.checkpoints();
-      throw Error(
-          "iteration {}: the {} loss is {}; the run is stopped, {}. A lower optimizer.lr or loss.{}.weight "
-          "may help",
-          iteration, term.name, term.raw,
-          checkpoints.empty() ? std::string("there is no checkpoint yet")
-                              : "the last good checkpoint is " + checkpoints.back().string(),
-          term.name);
-    }
+  // Nothing of the iteration is kept: the parameters are still those of the one before.
+  [[noreturn]] void stop_run(std::int64_t iteration, const std::string& reason, const std::string& remedy) {
+    progress_.finish_line();
+    write_report(folder_);
+    throw Error("iteration {}: {}; the run is stopped, {}. A lower {} may help", iteration, reason,
+                last_checkpoint(), remedy);
+  }
+
+  std::string last_checkpoint() const {
+    return saved_ == 0 ? "there is no checkpoint yet"
+                       : "the last checkpoint is " + folder_.checkpoint_file(saved_).string();
   }
 
   void log(const std::vector<StyleTrainer::Term>& terms, nlohmann::ordered_json& line) {
@@ -173,13 +173,18 @@ class Run {
   }
 
   void save_checkpoint() {
-    write_checkpoint(folder_.checkpoint_file(done_),
-                     {.iteration = done_,
-                      .threads = context_.threads(),
-                      .precision = name_of(trainer_.dtype()),
-                      .config = to_toml(config_)},
-                     trainer_.params());
-    folder_.prune_checkpoints(config_.train.keep_checkpoints);
+    try {
+      write_checkpoint(folder_.checkpoint_file(done_),
+                       {.iteration = done_,
+                        .threads = context_.threads(),
+                        .precision = name_of(trainer_.dtype()),
+                        .config = to_toml(config_)},
+                       trainer_.params());
+    } catch (const Error& error) {
+      progress_.finish_line();
+      throw Error("iteration {}: {}; {}", done_, error.what(), last_checkpoint());
+    }
+    folder_.prune_checkpoints(done_, config_.train.keep_checkpoints);
     saved_ = done_;
   }
 
@@ -188,6 +193,7 @@ class Run {
     std::vector<Image> stylized;
     for (const auto& photo : photos) stylized.push_back(trainer_.stylize(photo));
     encode_image(folder_.preview_file(done_).string(), make_grid({photos, stylized}));
+    previewed_ = done_;
     write_report(folder_);
   }
 
@@ -209,7 +215,7 @@ class Run {
   std::shared_ptr<const PhotoSource> source_;
   Loader loader_;
   Progress progress_;
-  std::int64_t done_, saved_;
+  std::int64_t done_, saved_, previewed_ = -1;  // iterations: finished, in the newest checkpoint and preview
 };
 
 void announce(const StyleTrainer& trainer, const Context& context, const PhotoSource& source,
@@ -221,15 +227,49 @@ void announce(const StyleTrainer& trainer, const Context& context, const PhotoSo
 }
 
 // What a resumed run may do differently without changing its results.
-bool may_change(const std::string& override_text) {
+void require_same_results(const std::vector<std::string>& overrides) {
   static constexpr std::array<const char*, 8> kKeys{
       "train.iterations", "train.checkpoint_every", "train.keep_checkpoints",     "train.preview_every",
       "train.log_every",  "data.workers",           "train.gradient_norms_every", "data.cache_mb"};
-  const std::string key = override_text.substr(0, override_text.find('='));
-  return std::any_of(kKeys.begin(), kKeys.end(), [&](const char* k) { return key == k; });
+  for (const auto& text : overrides) {
+    const std::string key = text.substr(0, text.find_first_of(" ="));
+    if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
+      throw Error(
+          "--resume with --set {}: this would change the run's results; start a new run, for example from "
+          "this one's model with model.init",
+          text);
+  }
+}
+
+// The newest checkpoint that can be read, loaded. None when the run was cut off before its first one.
+std::optional<CheckpointInfo> restore(const RunFolder& folder, ParamStore& params) {
+  auto checkpoints = folder.checkpoints();
+  if (checkpoints.empty()) return {};
+  for (; !checkpoints.empty(); checkpoints.pop_back()) {
+    try {
+      return read_checkpoint(checkpoints.back(), params);
+    } catch (const Error& error) {
+      fmt::print(stderr, "{}; trying the checkpoint before it\n", error.what());
+    }
+  }
+  throw Error("{}: none of its checkpoints can be read; start again with another train.out",
+              folder.path().string());
 }
 
 }  // namespace
+
+BatchOptions batch_options(const TrainConfig& config) {
+  BatchOptions options;
+  options.image_size = config.data.image_size;
+  options.batch_size = config.data.batch_size;
+  options.crop = config.data.crop == "random"   ? CropMode::Random
+                 : config.data.crop == "center" ? CropMode::Center
+                                                : CropMode::None;
+  options.shuffle = config.data.shuffle;
+  options.seed = static_cast<std::uint64_t>(config.seed);
+  options.cache_bytes = config.data.cache_mb << 20;
+  return options;
+}
 
 int train_style(Context& context, const TrainConfig& config, const TrainOptions& options) {
   const DType dtype = choose_precision(context, config.train.precision);
@@ -245,42 +285,34 @@ int train_style(Context& context, const TrainConfig& config, const TrainOptions&
 
 int resume_style(Context& context, const std::filesystem::path& run,
                  const std::vector<std::string>& overrides, const TrainOptions& options) {
-  for (const auto& text : overrides)
-    if (!may_change(text))
-      throw Error(
-          "--resume with --set {}: this would change the run's results; start a new run, for example from "
-          "this one's model with model.init",
-          text);
+  require_same_results(overrides);
   RunFolder folder = RunFolder::open(run);
   TrainConfig config = load_config(folder.config_file(), overrides);
-  config.train.out = run.string();
+  config.train.out = folder.path().string();
   const DType dtype = choose_precision(context, config.train.precision);
   const std::shared_ptr<const PhotoSource> source = open_photo_source(config.data.train);
-  StyleTrainer trainer(context, config, dtype, options.session);
+  TrainConfig start = config;
+  if (!folder.checkpoints().empty()) start.model.init.clear();  // no longer needed, and perhaps gone
+  StyleTrainer trainer(context, start, dtype, options.session);
 
-  auto checkpoints = folder.checkpoints();
-  if (checkpoints.empty()) throw Error("{}: has no checkpoint to resume from", run.string());
-  CheckpointInfo info;
-  for (;; checkpoints.pop_back()) {
-    if (checkpoints.empty()) throw Error("{}: none of its checkpoints can be read", run.string());
-    try {
-      info = read_checkpoint(checkpoints.back(), trainer.params());
-      break;
-    } catch (const Error& e) {
-      fmt::print(stderr, "{}; trying the one before\n", e.what());
-    }
-  }
-  if (info.threads != context.threads())
+  const auto info = restore(folder, trainer.params());
+  const std::int64_t done = info ? info->iteration : 0;
+  if (done > config.train.iterations)
+    throw Error("{}: has {} iterations already, train.iterations = {} cannot take them back", run.string(),
+                done, config.train.iterations);
+  if (info && info->threads != context.threads())
     fmt::print(stderr,
-               "note: the run used {} threads, this machine has {}; the last bits of the results will differ "
-               "(--threads {} keeps them)\n",
-               info.threads, context.threads(), info.threads);
-  folder.truncate_metrics(info.iteration);
+               "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
+               "(--threads {0} keeps them)\n",
+               info->threads, context.threads());
+  folder.truncate_metrics(done);
   write_text(folder.config_file(), to_toml(config));
   announce(trainer, context, *source, trainer.params().parameter_count(),
            trainer.session().plan().memory.arena_bytes);
-  fmt::print(stderr, "resuming after iteration {}\n", info.iteration);
-  return Run(context, config, std::move(folder), trainer, source, info.iteration).execute();
+  fmt::print(stderr, "{}\n",
+             info ? fmt::format("resuming after iteration {}", done)
+                  : "the run stopped before its first checkpoint; starting from the beginning");
+  return Run(context, config, std::move(folder), trainer, source, done).execute();
 }
 
 }  // namespace chiaro

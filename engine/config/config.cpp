@@ -178,6 +178,10 @@ void check_layers(const FeatureLossConfig& loss, const char* name, const std::st
     throw Error("{}: loss.{}.layer_weights has {} values, expected {}, one per layer, or none", file, name,
                 loss.layer_weights.size(), loss.layers.size());
   }
+  for (auto layer = loss.layers.begin(); layer != loss.layers.end(); ++layer) {
+    if (std::find(loss.layers.begin(), layer, *layer) != layer)
+      throw Error("{}: loss.{}.layers names '{}' twice", file, name, *layer);
+  }
   if (loss.layers.empty() && loss.weight > 0) {
     throw Error("{}: loss.{}.layers is empty; name a layer or set loss.{}.weight = 0", file, name, name);
   }

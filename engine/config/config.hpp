@@ -23,7 +23,7 @@ struct ModelConfig {
   std::string upsample = "nearest";  // or "transposed"
   std::string padding = "reflect";   // or "zero"
   double norm_eps = 1e-5;
-  std::string output = "linear";  // or "tanh150"
+  std::string output = "tanh150";  // or "linear"
   std::string init;               // model file to start from; "" = random values
   bool operator==(const ModelConfig&) const = default;
 };

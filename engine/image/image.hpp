@@ -81,4 +81,11 @@ Image apply_orientation(Image image, int orientation);
 // as high as their highest, gap pixels between neighbours and none outside. Alpha as in flatten_alpha.
 Image make_grid(const std::vector<std::vector<Image>>& rows, std::int64_t gap = 4);
 
+// ---- drawing (text.cpp) ----
+
+// One line of ASCII (other bytes become '?') in one shade on an RGB picture, its upper left corner at (top, left); what
+// falls outside is cut off. Capitals are 7 * scale pixels high. Source: stb_easy_font.
+void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::string& text, std::uint8_t grey,
+               std::int64_t scale = 1);
+
 }  // namespace chiaro

@@ -162,6 +162,12 @@ H5Reader::Shape H5Reader::shape(const std::string& dataset) const {
   return shape_of(space.get());
 }
 
+std::int64_t H5Reader::element_bytes(const std::string& dataset) const {
+  const H5Handle handle = open_dataset(dataset);
+  const H5Handle type(H5Dget_type(handle.get()));
+  return static_cast<std::int64_t>(H5Tget_size(type.get()));
+}
+
 void H5Reader::check_shape(const std::string& dataset, std::span<const std::int64_t> expected) const {
   const Shape found = shape(dataset);
   const bool same = std::equal(found.begin(), found.end(), expected.begin(), expected.end(),

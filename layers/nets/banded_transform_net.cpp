@@ -27,6 +27,21 @@ std::int64_t input_rows(bool up, std::int64_t extent, std::int64_t stride, std::
   return up ? rows / 2 + 2 : (rows - 1) * stride + extent;
 }
 
+// The first of them, which may lie outside.
+std::int64_t first_input_row(bool up, std::int64_t stride, std::int64_t pad, std::int64_t first) {
+  return up ? first / 2 - 1 : first * stride - pad;
+}
+
+struct RowRange {
+  std::int64_t first, rows;
+};
+
+// The part of a run of rows that lies in a tensor of the given height. What borders mirror is in it too.
+RowRange inside(std::int64_t first, std::int64_t rows, std::int64_t height) {
+  const std::int64_t begin = std::max<std::int64_t>(first, 0);
+  return {begin, std::min(first + rows, height) - begin};
+}
+
 }  // namespace
 
 std::int64_t BandedTransformNet::Layout::total() const {
@@ -113,8 +128,10 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
 
 std::int64_t BandedTransformNet::estimate_bytes(const TransformNetConfig& config, std::int64_t height,
                                                 std::int64_t width, DType dtype) {
-  constexpr std::int64_t kWorkspaceAllowance = 16 << 20;
-  return make_layout(config, height, width, dtype, Options{}).total() + kWorkspaceAllowance;
+  // The convolutions' workspace is known only to their plans. The largest is that of the last one, which
+  // keeps a few rows of 27 fp32 channels; the rest is small.
+  const std::int64_t workspace = (16 << 20) + 1024 * width;
+  return make_layout(config, height, width, dtype, Options{}).total() + workspace;
 }
 
 BandedTransformNet::BandedTransformNet(Context& context, ParamStore& store, const TransformNetConfig& config,
@@ -169,13 +186,23 @@ void BandedTransformNet::bind_parameters() {
   }
 }
 
-// Plans for full and last bands now, so that run() allocates nothing unless it computes odd numbers of rows
-// again.
+// All plans now, so that run() allocates nothing.
 void BandedTransformNet::make_plans() {
   for (Stage& s : layout_.stages) {
     band_plan(s, s.band_rows);
     if (const std::int64_t rest = s.out.h % s.band_rows) band_plan(s, rest);
   }
+  const auto plan_again = [&](Stage& s, const Stage& consumer) {
+    for (std::int64_t first = 0; first < consumer.out.h; first += consumer.band_rows) {
+      const std::int64_t rows = std::min(consumer.band_rows, consumer.out.h - first);
+      const std::int64_t first_in = first_input_row(consumer.up, consumer.stride, consumer.pad, first);
+      const RowRange needed =
+          inside(first_in, input_rows(consumer.up, consumer.extent, consumer.stride, rows), s.out.h);
+      band_plan(s, needed.rows);
+    }
+  };
+  if (!layout_.store_first) plan_again(stage("conv1"), stage("conv2"));
+  if (!layout_.store_last) plan_again(stage("up2"), stage("out"));
 }
 
 conv2d::Plan& BandedTransformNet::band_plan(Stage& s, std::int64_t rows) {
@@ -255,7 +282,7 @@ void BandedTransformNet::fill_scratch(const Stage& s, std::int64_t first_row, st
 // Output rows first .. first + rows - 1 of a stage; for an upsampling stage both must be even.
 void BandedTransformNet::compute_rows(Stage& s, std::int64_t first, std::int64_t rows,
                                       const RowProvider& input, void* output) {
-  const std::int64_t first_in = s.up ? first / 2 - 1 : first * s.stride - s.pad;
+  const std::int64_t first_in = first_input_row(s.up, s.stride, s.pad, first);
   const std::int64_t rows_in = input_rows(s.up, s.extent, s.stride, rows);
   fill_scratch(s, first_in, rows_in, input(first_in, rows_in));
   conv2d::Plan& plan = band_plan(s, rows);
@@ -287,13 +314,10 @@ void BandedTransformNet::run_stage(Stage& s, const RowProvider& input, void* out
 
 BandedTransformNet::InputRows BandedTransformNet::computed_again(Stage& s, const RowProvider& input,
                                                                  std::int64_t first, std::int64_t rows) {
-  std::int64_t begin = std::max<std::int64_t>(first, 0), end = std::min(first + rows, s.out.h);
-  if (s.up) {
-    begin = begin / 2 * 2;
-    end = (end + 1) / 2 * 2;
-  }
-  compute_rows(s, begin, end - begin, input, raw_.data());
-  return {.data = raw_.data(), .first_row = begin, .normed = &s, .relu = true};
+  // Even for an upsampling stage: bands and heights are, and the border of 4 rows of the stage that asks.
+  const RowRange needed = inside(first, rows, s.out.h);
+  compute_rows(s, needed.first, needed.rows, input, raw_.data());
+  return {.data = raw_.data(), .first_row = needed.first, .normed = &s, .relu = true};
 }
 
 void BandedTransformNet::normalize_in_place(const Stage& s, void* data, const void* residual, bool relu) {

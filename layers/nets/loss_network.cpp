@@ -16,13 +16,19 @@ namespace {
 // Large enough for every layer of every network.
 constexpr Shape kDeclarePicture{1, 64, 64, 3};
 
+std::int64_t parse_width(const nlohmann::json& architecture, const std::string& file) {
+  const nlohmann::json width = architecture.value("width", nlohmann::json(64));
+  const bool usable = width.is_number_integer() && width >= 1 && width <= 1024;
+  require(usable, "{}: width {} is not an integer between 1 and 1024", file, width.dump());
+  return width.get<std::int64_t>();
+}
+
 VggConfig vgg_config(const WeightsFile& weights, const std::string& file) {
   try {
     const auto json = nlohmann::json::parse(weights.architecture);
     VggConfig config;
     config.depth = weights.kind == "vgg16" ? 16 : 19;
-    config.width = json.value("width", std::int64_t{64});
-    require(config.width >= 1 && config.width <= 1024, "width {} is not between 1 and 1024", config.width);
+    config.width = parse_width(json, file);
     config.preprocess = parse_preprocess(weights.preprocess, file);
     return config;
   } catch (const nlohmann::json::exception& e) {
@@ -34,9 +40,7 @@ ResnetUpprojConfig resnet_config(const WeightsFile& weights, const std::string& 
   try {
     const auto json = nlohmann::json::parse(weights.architecture);
     ResnetUpprojConfig config;
-    config.width = json.value("width", std::int64_t{64});
-    require(config.width >= 1 && config.width <= 1024, "{}: width {} is not between 1 and 1024", file,
-            config.width);
+    config.width = parse_width(json, file);
     const auto encoder = json.value("encoder", std::string("resnet50"));
     if (encoder != "resnet50" && encoder != "resnet50-c4")
       throw Error("{}: encoder \"{}\", expected \"resnet50\" or \"resnet50-c4\"", file, encoder);

@@ -124,6 +124,16 @@ constexpr std::array<const char*, 2> kUpsampleNames{"nearest", "transposed"};
 constexpr std::array<const char*, 2> kPaddingNames{"reflect", "zero"};
 constexpr std::array<const char*, 2> kOutputNames{"linear", "tanh150"};
 
+constexpr std::array<const char*, 6> kKeys{"width",   "residual_blocks", "upsample",
+                                           "padding", "norm_eps",        "output"};
+
+// get<> alone would cut 1.5 off and take true for 1.
+std::int64_t parse_integer(const nlohmann::json& json, const char* key) {
+  const auto& value = json.at(key);
+  require(value.is_number_integer(), "'{}' is {}, expected an integer", key, value.dump());
+  return value.get<std::int64_t>();
+}
+
 template <class Enum>
 Enum parse_option(const nlohmann::json& json, const char* key, std::array<const char*, 2> names) {
   const auto value = json.at(key).get<std::string>();
@@ -182,9 +192,12 @@ std::string transform_net_to_json(const TransformNetConfig& config) {
 TransformNetConfig transform_net_from_json(const std::string& text, const std::string& file) {
   try {
     const auto json = nlohmann::json::parse(text);
+    require(json.is_object(), "it is no object");
+    for (const auto& [key, value] : json.items())
+      require(std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end(), "unknown key '{}'", key);
     TransformNetConfig config;
-    config.width = json.at("width").get<std::int64_t>();
-    config.residual_blocks = json.at("residual_blocks").get<std::int64_t>();
+    config.width = parse_integer(json, "width");
+    config.residual_blocks = parse_integer(json, "residual_blocks");
     config.upsample = parse_option<Upsample>(json, "upsample", kUpsampleNames);
     config.padding = parse_option<Padding>(json, "padding", kPaddingNames);
     config.norm_eps = json.at("norm_eps").get<float>();

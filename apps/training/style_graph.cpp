@@ -1,0 +1,182 @@
+#include "apps/training/style_graph.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+
+#include "apps/training/declared_network.hpp"
+#include "engine/image/image.hpp"
+#include "kernels/picture/picture.hpp"
+#include "weights_import/random_vgg.hpp"
+#include "weights_import/weights_import.hpp"
+
+namespace chiaro {
+
+namespace {
+
+constexpr std::int64_t kRandomVggSeed = 1;
+
+std::string weights_path(const WeightsConfig& weights, const std::string& network) {
+  return network == "vgg19" ? weights.vgg19 : network == "vgg16" ? weights.vgg16 : weights.resnet_upproj;
+}
+
+// Loads a loss network's file, or says how to get one.
+WeightsFile load_loss_weights(const std::string& path, const std::string& network) {
+  if (path == kRandomWeights) return random_vgg(network == "vgg16" ? 16 : 19, 64, kRandomVggSeed);
+  if (!std::filesystem::exists(path)) {
+    if (network == "resnet_upproj")
+      throw Error(
+          "{}: the depth network's weights are missing; give the file of a ResNet-UpProj as "
+          "weights.resnet_upproj, or train without depth: --set loss.depth.weight=0",
+          path);
+    throw Error(
+        "{}: the {} weights are missing; give the path of Keras' "
+        "{}_weights_tf_dim_ordering_tf_kernels_notop.h5 as "
+        "weights.{}, or \"random\" for random filters",
+        path, network, network, network);
+  }
+  return load_network(path, network);
+}
+
+Image load_style_picture(const StyleConfig& config) {
+  Image style = flatten_alpha(decode_image(config.image));
+  const std::int64_t long_side = std::max(style.height, style.width);
+  if (config.size > 0 && config.size != long_side) {
+    const auto scaled = [&](std::int64_t side) {
+      return std::max<std::int64_t>(1, std::llround(double(side) * double(config.size) / double(long_side)));
+    };
+    style = resize(style, scaled(style.height), scaled(style.width));
+  }
+  constexpr std::int64_t kSmallest = 32;
+  if (std::min(style.height, style.width) < kSmallest)
+    throw Error("{}: the style picture is {}x{} pixels, at least {}x{} are needed", config.image, style.width,
+                style.height, kSmallest, kSmallest);
+  return style;
+}
+
+std::map<std::string, Buffer> picture_targets(Context& context, const FeatureTerm& style,
+                                              const StyleConfig& config, DType dtype) {
+  const Image picture = load_style_picture(config);
+  const Shape shape{1, picture.height, picture.width, 3};
+  const Buffer pixels(shape.count() * 4, "style picture");
+  const TensorView view{pixels.data(), DType::F32, shape};
+  picture::to_tensor(context, picture.pixels.data(), view);
+  return style_targets(context, style, view, dtype);
+}
+
+// Of the right size, and not for use.
+std::map<std::string, Buffer> placeholder_targets(Context& context, const FeatureTerm& style, DType dtype) {
+  constexpr Shape kSmallPicture{1, 64, 64, 3};
+  Graph graph(context);
+  const TensorId picture = graph.add_input("style picture", {kSmallPicture, DType::F32});
+  std::map<std::string, Buffer> targets;
+  for (const auto& [layer, id] : style.network->build(graph, picture, dtype, style.layers, "style/")) {
+    const std::int64_t channels = graph.shape(id).c;
+    targets[layer] = Buffer(channels * channels * 4, "style Gram matrix");
+  }
+  return targets;
+}
+
+class LossNetworkLoader {
+ public:
+  LossNetworkLoader(const WeightsConfig& weights, GraphPurpose purpose, StyleGraph& step)
+      : weights_(weights), purpose_(purpose), step_(step) {}
+
+  LossNetwork* get(const std::string& name, const std::vector<std::string>& layers) {
+    const auto known = std::find_if(step_.loss_networks.begin(), step_.loss_networks.end(),
+                                    [&](const auto& entry) { return entry.first == name; });
+    if (known != step_.loss_networks.end()) return known->second.get();
+    return step_.loss_networks.emplace_back(name, make(name, layers)).second.get();
+  }
+
+ private:
+  std::unique_ptr<LossNetwork> make(const std::string& name, const std::vector<std::string>& layers) {
+    const std::string path = weights_path(weights_, name);
+    const bool random = path == kRandomWeights;
+    if (random && name == "resnet_upproj")
+      throw Error(
+          "weights.resnet_upproj = \"random\": random filters see no depth; set loss.depth.weight = 0");
+    if (purpose_ == GraphPurpose::Plan) {
+      const bool present = !random && std::filesystem::exists(path);
+      if (!random && !present)
+        step_.notes.push_back(fmt::format("{}: no such file; planned with {} of standard width", path, name));
+      if (!present || !is_native(path)) return declare_network(name);
+    }
+    auto network = LossNetwork::load(load_loss_weights(path, name), path, layers);
+    if (random)
+      step_.notes.push_back(fmt::format(
+          "{} has seeded random filters: usable for textures, but not the look of real weights", name));
+    return network;
+  }
+
+  const WeightsConfig& weights_;
+  GraphPurpose purpose_;
+  StyleGraph& step_;
+};
+
+// Every network once, with the layers of all terms that look at it.
+StyleObjective make_objective(const TrainConfig& config, GraphPurpose purpose, StyleGraph& step) {
+  StyleObjective objective;
+  const std::array<std::pair<const FeatureLossConfig*, FeatureTerm*>, 3> uses{
+      {{&config.loss.style, &objective.style},
+       {&config.loss.content, &objective.content},
+       {&config.loss.depth, &objective.depth}}};
+  LossNetworkLoader networks(config.weights, purpose, step);
+  for (const auto& [wanted, term] : uses) {
+    *term = {.layers = wanted->layers, .layer_weights = wanted->layer_weights, .weight = wanted->weight};
+    if (wanted->weight == 0) continue;
+    std::vector<std::string> layers;
+    for (const auto& [other, unused] : uses)
+      if (other->weight != 0 && other->net == wanted->net)
+        layers.insert(layers.end(), other->layers.begin(), other->layers.end());
+    term->network = networks.get(wanted->net, layers);
+  }
+  objective.reduction =
+      config.loss.style_reduction == "sum" ? StyleLossLayer::Reduction::Sum : StyleLossLayer::Reduction::Mean;
+  objective.tv_weight = config.loss.tv_weight;
+  return objective;
+}
+
+}  // namespace
+
+TransformNetConfig transform_net_config(const ModelConfig& model) {
+  return {.width = model.width,
+          .residual_blocks = model.residual_blocks,
+          .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
+          .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
+          .norm_eps = static_cast<float>(model.norm_eps),
+          .output = model.output == "tanh150" ? OutputRange::Tanh150 : OutputRange::Linear};
+}
+
+StyleGraph build_style_graph(Context& context, const TrainConfig& config, DType dtype, GraphPurpose purpose) {
+  StyleGraph step{.network = transform_net_config(config.model),
+                  .params = std::make_unique<ParamStore>(ParamStore::Kind::Trainable),
+                  .graph = Graph(context)};
+  StyleObjective objective = make_objective(config, purpose, step);
+  if (objective.style.weight != 0)
+    objective.style_targets = purpose == GraphPurpose::Plan
+                                  ? placeholder_targets(context, objective.style, dtype)
+                                  : picture_targets(context, objective.style, config.style, dtype);
+
+  Graph& graph = step.graph;
+  const Shape batch{config.data.batch_size, config.data.image_size, config.data.image_size, 3};
+  step.photo = graph.add_input("photo", {batch, DType::F32});
+  const auto photo_features = add_photo_features(graph, objective, step.photo, dtype);
+  step.generated = build_transform_net(graph, *step.params, step.photo, step.network, dtype);
+  graph.keep(step.generated);
+  graph.keep_gradient(step.generated);
+  add_objective(graph, objective, step.generated, photo_features, dtype);
+
+  const auto weight_of = [&](const std::string& term) {
+    return term == "style"     ? objective.style.weight
+           : term == "content" ? objective.content.weight
+           : term == "depth"   ? objective.depth.weight
+                               : objective.tv_weight;
+  };
+  for (const auto& term : graph.loss_terms()) step.terms.push_back({term, weight_of(term)});
+  if (step.terms.empty()) throw Error("every loss weight is 0: there is nothing to train for");
+  return step;
+}
+
+}  // namespace chiaro

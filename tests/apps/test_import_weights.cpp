@@ -1,0 +1,85 @@
+// The program import_weights: what it writes, and what it says when it cannot.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/io/weights_file.hpp"
+#include "tests/support/error_of.hpp"
+#include "tests/support/run_program.hpp"
+#include "weights_import/random_vgg.hpp"
+
+using namespace chiaro;
+using test::contains;
+
+namespace {
+
+test::ProgramResult import_weights(const std::vector<std::string>& arguments) {
+  return test::run_program(std::string(CHIARO_BIN_DIR) + "/import_weights", arguments);
+}
+
+// A narrow VGG-19 cut short: a few kilobytes.
+std::filesystem::path write_small_vgg(const test::TemporaryFolder& folder) {
+  const auto path = folder / "small.h5";
+  write_weights(path, random_vgg(19, 4, 1, "relu2_1"));
+  return path;
+}
+
+}  // namespace
+
+TEST_CASE("import_weights: keeps the network, adds where it came from") {
+  const test::TemporaryFolder folder;
+  const std::string source = write_small_vgg(folder), target = folder / "out.h5";
+  const auto result = import_weights({source, "--as", "vgg19", "-o", target});
+  REQUIRE(result.status == 0);
+  CHECK(result.err == "");
+  const WeightsFile before = read_weights(source), after = read_weights(target);
+  CHECK(after.kind == "vgg19");
+  CHECK(after.architecture == before.architecture);
+  CHECK(after.preprocess == before.preprocess);
+  REQUIRE(after.parameters.size() == before.parameters.size());
+  std::size_t parameters = 0;
+  for (std::size_t i = 0; i < after.parameters.size(); ++i) {
+    CHECK(after.parameters[i].name == before.parameters[i].name);
+    CHECK(after.parameters[i].values == before.parameters[i].values);
+    parameters += after.parameters[i].values.size();
+  }
+  const auto provenance = nlohmann::json::parse(after.provenance);
+  CHECK(provenance["source_file"] == "small.h5");
+  CHECK(provenance["source"] == "random");
+  CHECK(result.out == fmt::format("{}: vgg19, {} parameters in {} tensors, fp32, {} bytes\n", target,
+                                  parameters, after.parameters.size(), std::filesystem::file_size(target)));
+}
+
+TEST_CASE("import_weights: --half stores the nearest half-precision values") {
+  const test::TemporaryFolder folder;
+  const std::string source = folder / "source.h5", target = folder / "half.h5";
+  WeightsFile weights = random_vgg(16, 4, 1, "relu1_1");
+  weights.parameters[1].values = {1.0f, 0.1f, -2.5f, 1.0f + 0x1p-11f};
+  write_weights(source, weights);
+  const auto result = import_weights({source, "--as", "vgg16", "-o", target, "--half"});
+  REQUIRE(result.status == 0);
+  CHECK(contains(result.out, ", fp16, "));
+  CHECK(read_weights(target).parameters[1].values == std::vector<float>{1.0f, 0.0999755859375f, -2.5f, 1.0f});
+}
+
+TEST_CASE("import_weights: refusals are one line, and nothing is written") {
+  const test::TemporaryFolder folder;
+  const std::string source = write_small_vgg(folder), target = folder / "out.h5";
+  const auto refusal = [](const std::vector<std::string>& arguments) {
+    const auto result = import_weights(arguments);
+    CHECK(result.status == 1);
+    CHECK(result.out == "");
+    return result.err;
+  };
+  CHECK(refusal({source, "--as", "vgg16", "-o", target}) ==
+        "import_weights: " + source + ": holds a network of kind 'vgg19', expected 'vgg16'\n");
+  CHECK(contains(refusal({folder / "none.h5", "--as", "vgg19", "-o", target}), "none.h5: "));
+  write_text(folder / "page.h5", "<!DOCTYPE html><html></html>");
+  CHECK(contains(refusal({folder / "page.h5", "--as", "vgg19", "-o", target}), "it is a web page (HTML)"));
+  CHECK(!std::filesystem::exists(target));
+  const std::string nowhere = folder / "no/out.h5";
+  CHECK(refusal({source, "--as", "vgg19", "-o", nowhere}) ==
+        "import_weights: " + nowhere + ": cannot be written: folder '" + (folder / "no").string() +
+            "' does not exist\n");
+  CHECK(import_weights({source, "--as", "vgg20", "-o", target}).status == 2);
+}

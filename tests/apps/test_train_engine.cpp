@@ -1,0 +1,174 @@
+// The program train_engine from the outside: what a run leaves behind, and that it can be repeated.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "engine/config/config.hpp"
+#include "layers/nets/transform_model.hpp"
+#include "tests/support/error_of.hpp"
+#include "tests/support/tiny_training.hpp"
+
+using namespace chiaro;
+using test::contains;
+using test::names_in;
+using test::read_metrics;
+using test::TinyTraining;
+using test::Words;
+
+TEST_CASE("train_engine: a run leaves configuration, metrics, previews, checkpoints, model and report") {
+  const TinyTraining tiny;
+  const auto result = tiny.train();
+  CHECK(result.status == 0);
+  CHECK(result.out == "trained 12 iterations\n  model   " + tiny.run() + "/model.h5\n  report  " +
+                          tiny.run() + "/report.html\n");
+  CHECK(names_in(tiny.run()) ==
+        Words{"checkpoints", "config.toml", "metrics.jsonl", "model.h5", "previews", "report.html"});
+  CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000008.h5", "000012.h5"});
+  CHECK(names_in(tiny.run() + "/previews") == Words{"000005.png", "000010.png", "000012.png"});
+
+  SUBCASE("config.toml is the configuration as used") {
+    TrainConfig expected = load_config(tiny.config());
+    CHECK(load_config(tiny.run() + "/config.toml") == expected);
+  }
+  SUBCASE("metrics.jsonl has every iteration; gradient norms at the first one and at their interval") {
+    const auto lines = read_metrics(tiny.run());
+    REQUIRE(lines.size() == 12);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const auto& line = lines[i];
+      const bool with_norms = i + 1 == 1 || (i + 1) % 5 == 0;
+      CHECK(line["iteration"] == i + 1);
+      CHECK(line["images_per_s"].get<double>() > 0);
+      CHECK(line.contains("gradient_norms") == with_norms);
+      CHECK(line.contains("parameter_gradient_norm") == with_norms);
+      double total = 0;
+      for (const auto& [term, weight] : {std::pair{"style", 100.0}, {"content", 7.5}, {"tv", 200.0}}) {
+        const double raw = line["raw"][term], weighted = line["weighted"][term];
+        CHECK(raw > 0);
+        CHECK(weighted == doctest::Approx(weight * raw).epsilon(1e-12));
+        total += weighted;
+        if (with_norms) CHECK(line["gradient_norms"][term].get<double>() > 0);
+      }
+      CHECK(line["raw"].size() == 3);  // no depth term: Johnson's method
+      CHECK(line["total"].get<double>() == doctest::Approx(total).epsilon(1e-12));
+    }
+  }
+  SUBCASE("the progress line says how far, how fast, how long still, and every weighted term") {
+    const auto last = read_metrics(tiny.run()).back();
+    CHECK(contains(result.err, "\n12/12  "));
+    CHECK(contains(result.err, " images/s  0s left  style "));
+    for (const char* term : {"style", "content", "tv"})
+      CHECK(contains(result.err, fmt::format(" {} {:.4g} ", term, last["weighted"][term].get<double>())));
+    CHECK(contains(result.err, fmt::format(" total {:.4g}\n", last["total"].get<double>())));
+  }
+  SUBCASE("model.h5 is a transform network that says how it was made") {
+    const WeightsFile file = read_weights(tiny.run() + "/model.h5");
+    CHECK(make_transform_model(file, "model.h5").config.width == 4);
+    const auto provenance = nlohmann::json::parse(file.provenance);
+    CHECK(provenance["iterations"] == 12);
+    CHECK(provenance["style"] == "style.png");
+  }
+  SUBCASE("a preview shows four photos above their results") {
+    const Image preview = decode_image(tiny.run() + "/previews/000012.png");
+    CHECK(preview.width == 4 * 32 + 3 * 4);
+    CHECK(preview.height == 2 * 32 + 4);
+  }
+  SUBCASE("report.html shows curves, previews and the configuration") {
+    const std::string html = read_text(tiny.run() + "/report.html");
+    for (const char* part : {"<svg", ">style ", ">content ", ">tv ", "previews/000012.png",
+                             "previews/000005.png", "residual_blocks = 1"})
+      CHECK_MESSAGE(contains(html, part), part);
+  }
+}
+
+TEST_CASE("train_engine: rotation, intervals of 0 and fewer lines of metrics") {
+  const TinyTraining tiny;
+  CHECK(tiny.train({"train.iterations=5", "train.checkpoint_every=1", "train.keep_checkpoints=3",
+                    "train.preview_every=0", "train.gradient_norms_every=0", "train.log_every=2"})
+            .status == 0);
+  CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000003.h5", "000004.h5", "000005.h5"});
+  CHECK(names_in(tiny.run() + "/previews").empty());
+  const auto lines = read_metrics(tiny.run());
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[1]["iteration"] == 4);
+  CHECK(!lines[1].contains("gradient_norms"));
+}
+
+TEST_CASE("train_engine: training lowers the loss") {
+  const TinyTraining tiny;
+  CHECK(tiny.train({"train.iterations=60", "train.preview_every=0", "data.crop=center"}).status == 0);
+  const auto lines = read_metrics(tiny.run());
+  CHECK(lines.back()["total"].get<double>() < 0.8 * lines.front()["total"].get<double>());
+}
+
+TEST_CASE(
+    "train_engine: the same seed gives the same bits, with or without reuse of memory; another differs") {
+  const TinyTraining tiny;
+  tiny.add_depth_network();
+  const Words depth{"loss.depth.weight=1", "train.iterations=6"};
+  REQUIRE(tiny.train(depth).status == 0);
+  const auto metrics = test::repeatable_metrics(tiny.run());
+  const std::string model = read_text(tiny.run() + "/model.h5");
+  CHECK(metrics.back()["raw"]["depth"].get<double>() > 0);
+  CHECK(metrics.back()["raw"].size() == 4);
+
+  const auto again = [&](const Words& more) {
+    std::filesystem::remove_all(tiny.run());
+    Words words = tiny.fresh(depth);
+    words.insert(words.end(), more.begin(), more.end());
+    REQUIRE(test::run_program(TinyTraining::program(), words).status == 0);
+  };
+  SUBCASE("repeated") {
+    again({});
+  }
+  SUBCASE("without reuse of memory") {
+    again({"--no-reuse"});
+  }
+  SUBCASE("with more decoding threads and no cache") {
+    again({"--set", "data.workers=3", "--set", "data.cache_mb=0"});
+    CHECK(test::repeatable_metrics(tiny.run()) == metrics);
+    return;  // the model's provenance holds the configuration
+  }
+  SUBCASE("another seed") {
+    again({"--set", "seed=2"});
+    CHECK(test::repeatable_metrics(tiny.run()) != metrics);
+    return;
+  }
+  CHECK(test::repeatable_metrics(tiny.run()) == metrics);
+  CHECK(read_text(tiny.run() + "/model.h5") == model);
+}
+
+TEST_CASE("train_engine: model.init gives the losses of the model that it names") {
+  const TinyTraining tiny;
+  for (int i = 2; i < 8; ++i) std::filesystem::remove(tiny.path() + "/photos/" + std::to_string(i) + ".png");
+  const Words fixed{"data.shuffle=false", "data.crop=center", "train.preview_every=0"};
+  const auto with = [&](Words more) {
+    more.insert(more.begin(), fixed.begin(), fixed.end());
+    return more;
+  };
+  REQUIRE(tiny.train(with({"train.iterations=5"})).status == 0);
+  const std::string model = tiny.path() + "/model.h5";
+  std::filesystem::copy_file(tiny.run() + "/model.h5", model);
+  REQUIRE(tiny.resume({"train.iterations=6"}).status == 0);
+  const auto sixth = read_metrics(tiny.run()).at(5);
+  std::filesystem::remove_all(tiny.run());
+
+  REQUIRE(tiny.train(with({"train.iterations=1", "model.init=" + model})).status == 0);
+  CHECK(read_metrics(tiny.run())[0]["raw"] == sixth["raw"]);
+
+  const auto refused =
+      tiny.train({"train.out=" + tiny.path() + "/other", "model.width=5", "model.init=" + model});
+  CHECK(refused.status == 1);
+  CHECK(contains(refused.err, "train_engine: " + model + ": holds a transform network {\"width\":4"));
+  CHECK(contains(refused.err, "but the configuration's [model] is {\"width\":5"));
+}
+
+TEST_CASE("train_engine: a photo that cannot be read is named at the end and does not stop the run") {
+  const TinyTraining tiny;
+  const std::string bad = tiny.write("photos/3.png", "no picture");
+  const auto result = tiny.train();
+  CHECK(result.status == 0);
+  CHECK(contains(result.err, "\n1 photo could not be used and was replaced by others:\n  " + bad +
+                                 ": not a JPEG, PNG or BMP picture"));
+  CHECK(read_metrics(tiny.run()).size() == 12);
+}

@@ -1,0 +1,261 @@
+// train_engine --resume: a run that was stopped, however it was stopped, ends with the bits of one that was
+// not.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "apps/common/program.hpp"
+#include "engine/checkpoint.hpp"
+#include "tests/support/child_process.hpp"
+#include "tests/support/error_of.hpp"
+#include "tests/support/tiny_training.hpp"
+
+using namespace chiaro;
+using test::ChildProcess;
+using test::contains;
+using test::names_in;
+using test::TinyTraining;
+using test::Words;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// What a finished run must have in common with another: the files bit for bit, the metrics but for the speed.
+struct Outcome {
+  std::string model, checkpoint;
+  std::vector<nlohmann::json> metrics;
+  bool operator==(const Outcome&) const = default;
+};
+
+// checkpoints/000012.h5 for 12.
+std::string checkpoint_of(const std::string& run, std::size_t iteration) {
+  return run + fmt::format("/checkpoints/{:06}.h5", iteration);
+}
+
+Outcome outcome_of(const std::string& run) {
+  const auto metrics = test::repeatable_metrics(run);
+  return {read_text(run + "/model.h5"), read_text(checkpoint_of(run, metrics.size())), metrics};
+}
+
+// The run without interruption; its folder is gone afterwards, so that another can have the same name.
+Outcome uninterrupted(const TinyTraining& tiny, const Words& overrides) {
+  const auto result = tiny.train(overrides);
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  const Outcome outcome = outcome_of(tiny.run());
+  fs::remove_all(tiny.run());
+  return outcome;
+}
+
+// Returns when metrics.jsonl has `count` lines or the program has ended.
+void wait_for_lines(ChildProcess& process, const std::string& run, std::size_t count) {
+  while (process.running() && test::read_metrics(run).size() < count)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+constexpr int kSigintStatus = 130;
+
+}  // namespace
+
+TEST_CASE("train_engine --resume: killed at random moments, the results have the same bits") {
+  std::string precision;
+  SUBCASE("fp32") {
+    precision = "fp32";
+  }
+  SUBCASE("bf16") {
+    precision = "bf16";
+  }
+  if (precision == "bf16" && !Context(1).has_fast_bf16()) {
+    MESSAGE("skipped: this CPU has no bf16 arithmetic");
+    return;
+  }
+  const TinyTraining tiny;
+  const Words overrides{"train.iterations=40", "train.checkpoint_every=3", "train.preview_every=7",
+                        "train.precision=" + precision};
+  const Outcome expected = uninterrupted(tiny, overrides);
+
+  constexpr int kKills = 6;
+  std::mt19937 random(precision == "fp32" ? 1 : 2);
+  int killed = 0;
+  for (int i = 0; i < kKills; ++i) {
+    const std::size_t before = fs::exists(tiny.run()) ? test::read_metrics(tiny.run()).size() : 0;
+    const bool begun = fs::exists(tiny.run() + "/metrics.jsonl");
+    ChildProcess process(TinyTraining::program(), begun ? tiny.resumed() : tiny.fresh(overrides),
+                         tiny / "output");
+    wait_for_lines(process, tiny.run(), before + 1 + random() % 6);
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 8000));
+    process.send(SIGKILL);
+    killed += process.wait() == -1;
+  }
+  CHECK(killed >= 3);
+  const auto result = tiny.resume();
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  CHECK(outcome_of(tiny.run()) == expected);
+}
+
+TEST_CASE("train_engine --resume: after Ctrl-C") {
+  const TinyTraining tiny;
+  const Words overrides{"train.iterations=200", "train.checkpoint_every=0", "train.preview_every=0"};
+  const Outcome expected = uninterrupted(tiny, overrides);
+
+  const std::string output = tiny / "output";
+  ChildProcess process(TinyTraining::program(), tiny.fresh(overrides), output);
+  wait_for_lines(process, tiny.run(), 4);
+  process.send(SIGINT);
+  REQUIRE(process.wait() == kSigintStatus);
+  const auto done = std::to_string(test::read_metrics(tiny.run()).size());
+  CHECK(contains(read_text(output), "stopped after iteration " + done +
+                                        "; continue with: train_engine --resume " + tiny.run() + "\n"));
+  CHECK(read_checkpoint_info(tiny.run() + "/checkpoints/" + names_in(tiny.run() + "/checkpoints").at(0))
+            .iteration == std::stoll(done));
+  CHECK(!fs::exists(tiny.run() + "/model.h5"));
+
+  const auto result = tiny.resume();
+  CHECK(result.status == 0);
+  CHECK(contains(result.err, "resuming after iteration " + done + "\n"));
+  CHECK(outcome_of(tiny.run()) == expected);
+}
+
+TEST_CASE("train_engine --resume: damaged checkpoints, cut-off lines and leftovers") {
+  const TinyTraining tiny;
+  const Words overrides{"train.keep_checkpoints=1000", "train.preview_every=0"};
+  const Outcome expected = uninterrupted(tiny, overrides);
+  REQUIRE(tiny.train(overrides).status == 0);
+  const std::string checkpoints = tiny.run() + "/checkpoints/";
+  REQUIRE(names_in(checkpoints) == Words{"000004.h5", "000008.h5", "000012.h5"});
+  fs::remove(tiny.run() + "/model.h5");
+  int resumed_after = 8;
+
+  SUBCASE("the newest is cut off") {
+    fs::resize_file(checkpoints + "000012.h5", fs::file_size(checkpoints + "000012.h5") / 2);
+  }
+  SUBCASE("the newest is empty") {
+    fs::resize_file(checkpoints + "000012.h5", 0);
+  }
+  SUBCASE("a byte of the values of the newest is wrong") {
+    std::string bytes = read_text(checkpoints + "000012.h5");
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+    tiny.write("run/checkpoints/000012.h5", bytes);
+  }
+  SUBCASE("the newest is something else") {
+    tiny.write("run/checkpoints/000012.h5", "<html>");
+  }
+  SUBCASE("two are damaged") {
+    tiny.write("run/checkpoints/000012.h5", "x");
+    tiny.write("run/checkpoints/000008.h5", "x");
+    resumed_after = 4;
+  }
+  SUBCASE("the newest is missing, lines of metrics and temporary files are left over") {
+    fs::remove(checkpoints + "000012.h5");
+    std::ofstream(tiny.run() + "/metrics.jsonl", std::ios::app) << "{\"iteration\":13,\"ra";
+    tiny.write("run/checkpoints/000012.h5.partial-1-0", "half");
+    tiny.write("run/model.h5.partial-1-0", "half");
+    tiny.write("run/previews/000009.png.partial-1-0", "half");
+  }
+  SUBCASE("no checkpoint yet") {
+    fs::remove_all(checkpoints);
+    fs::create_directory(checkpoints);
+    resumed_after = 0;
+  }
+  const auto result = tiny.resume();
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  if (resumed_after == 0)
+    CHECK(contains(result.err, "the run stopped before its first checkpoint; starting from the beginning\n"));
+  else
+    CHECK(contains(result.err, fmt::format("resuming after iteration {}\n", resumed_after)));
+  if (resumed_after == 4) {
+    CHECK(contains(result.err, "000012.h5: "));
+    CHECK(contains(result.err, "000008.h5: "));
+    CHECK(contains(result.err, "; trying the checkpoint before it\n"));
+  }
+  CHECK(outcome_of(tiny.run()) == expected);
+}
+
+TEST_CASE("train_engine --resume: rotation does not count a damaged checkpoint as the newest") {
+  const TinyTraining tiny;
+  REQUIRE(tiny.train({"train.preview_every=0"}).status == 0);
+  tiny.write("run/checkpoints/000012.h5", "damaged");
+  const std::string output = tiny / "output";
+  ChildProcess process(
+      TinyTraining::program(),
+      tiny.resumed({"train.iterations=11", "train.checkpoint_every=1", "train.keep_checkpoints=1"}), output);
+  REQUIRE(process.wait() == 0);
+  CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000011.h5", "000012.h5"});
+  CHECK(read_checkpoint_info(tiny.run() + "/checkpoints/000011.h5").iteration == 11);
+}
+
+TEST_CASE("train_engine --resume: a run can be made longer") {
+  const TinyTraining tiny;
+  const Outcome expected = uninterrupted(tiny, {"train.iterations=20"});
+  REQUIRE(tiny.train().status == 0);
+  const auto result = tiny.resume({"train.iterations=20"});
+  CHECK(result.status == 0);
+  CHECK(contains(result.out, "trained 20 iterations\n"));
+  CHECK(outcome_of(tiny.run()) == expected);
+  SUBCASE("a finished run stays as it is") {
+    CHECK(tiny.resume().status == 0);
+    CHECK(outcome_of(tiny.run()) == expected);
+  }
+  SUBCASE("but not shorter") {
+    const auto refused = tiny.resume({"train.iterations=5"});
+    CHECK(refused.status == 1);
+    CHECK(refused.err == "train_engine: " + tiny.run() +
+                             ": has 20 iterations already, train.iterations = 5 cannot take them back\n");
+    CHECK(outcome_of(tiny.run()) == expected);
+  }
+}
+
+TEST_CASE(
+    "train_engine --resume: needs neither the model that the run began with nor the folder's old place") {
+  const TinyTraining tiny;
+  REQUIRE(tiny.train({"train.iterations=2"}).status == 0);
+  const std::string start = tiny.path() + "/start.h5";
+  fs::rename(tiny.run() + "/model.h5", start);
+  fs::remove_all(tiny.run());
+  REQUIRE(tiny.train({"train.iterations=2", "model.init=" + start}).status == 0);
+  fs::remove(start);
+  fs::rename(tiny.run(), tiny.path() + "/moved");
+  const auto result = test::run_program(
+      TinyTraining::program(),
+      {"--resume", tiny.path() + "/moved/", "--threads", "1", "--set", "train.iterations=3"});
+  CHECK_MESSAGE(result.status == 0, result.err);
+  CHECK(contains(result.out, tiny.path() + "/moved/model.h5"));
+  CHECK(!fs::exists(tiny.run()));
+}
+
+TEST_CASE("train_engine --resume: what is refused") {
+  const TinyTraining tiny;
+  REQUIRE(tiny.train({"train.iterations=2"}).status == 0);
+  const auto refusal = [](const Words& words) {
+    const auto result = test::run_program(TinyTraining::program(), words);
+    CHECK(result.status != 0);
+    return result.err;
+  };
+  for (const std::string text :
+       {"optimizer.lr=0.1", "seed=3", "loss.style.weight = 1", "train.out=elsewhere", "nonsense=1"})
+    CHECK(
+        refusal(tiny.resumed({text})) ==
+        "train_engine: --resume with --set " + text +
+            ": this would change the run's results; start a new run, for example from this one's model with "
+            "model.init\n");
+  CHECK(refusal({"--resume", tiny.run(), "--precision", "bf16"}) ==
+        "train_engine: --resume with --precision: a run keeps the precision that it started with\n");
+  CHECK(refusal({"--resume", tiny.path() + "/none"}) ==
+        "train_engine: " + tiny.path() + "/none: no such run folder\n");
+  CHECK(refusal({"--resume", tiny.path() + "/photos"}) ==
+        "train_engine: " + tiny.path() + "/photos: not the folder of a run: it has no config.toml\n");
+  CHECK(refusal({"--resume", tiny.config()}) == "train_engine: " + tiny.config() + ": no such run folder\n");
+  CHECK(refusal({tiny.config(), "--resume", tiny.run()}) != "");
+  CHECK(refusal(tiny.fresh()) == "train_engine: " + tiny.run() +
+                                     ": already holds a run; continue it with --resume " + tiny.run() +
+                                     " or choose another train.out\n");
+
+  tiny.write("run/checkpoints/000002.h5", "damaged");
+  const std::string all_damaged = refusal(tiny.resumed());
+  CHECK(contains(all_damaged, "train_engine: " + tiny.run() +
+                                  ": none of its checkpoints can be read; start again with another "
+                                  "train.out\n"));
+}
