@@ -53,10 +53,8 @@ const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std
 }
 
 void StyleTrainer::update(std::int64_t step) {
-  const adam::Hyper hyper{.lr = static_cast<float>(optimizer_.lr),
-                          .beta1 = static_cast<float>(optimizer_.beta1),
-                          .beta2 = static_cast<float>(optimizer_.beta2),
-                          .eps = static_cast<float>(optimizer_.eps)};
+  const adam::Hyper hyper{
+      .lr = optimizer_.lr, .beta1 = optimizer_.beta1, .beta2 = optimizer_.beta2, .eps = optimizer_.eps};
   adam::step(context_, hyper, step, params_->slab_count(), params_->gradients().data(),
              params_->values().data(), params_->first_moments().data(), params_->second_moments().data(),
              nullptr);

@@ -190,12 +190,24 @@ TEST_CASE("train_engine: a loss that is not finite stops the run and keeps the l
   const auto result = tiny.resume({"train.iterations=20"});
   CHECK(result.status == 1);
   CHECK(contains(result.err,
-                 "\ntrain_engine: iteration 14: the style loss is NaN; the run is stopped, the last "
+                 "\ntrain_engine: iteration 14: the tv loss is NaN; the run is stopped, the last "
                  "checkpoint is " +
-                     checkpoint + ". A lower optimizer.lr or loss.style.weight may help\n"));
+                     checkpoint + ". A lower optimizer.lr or loss.tv.weight may help\n"));
   CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000008.h5", "000012.h5"});
   CHECK(read_text(checkpoint) == before);
   CHECK(test::read_metrics(tiny.run()).size() == 13);
+}
+
+TEST_CASE("train_engine: a gradient that is not finite stops the run although the losses hide it") {
+  // The ReLUs of a VGG turn NaN into 0: without the tv loss the losses of a broken picture are finite.
+  const TinyTraining tiny;
+  const auto result = tiny.train({"optimizer.lr=1e30", "loss.tv.weight=0", "train.checkpoint_every=1"});
+  CHECK(result.status == 1);
+  CHECK(contains(result.err,
+                 "\ntrain_engine: iteration 2: the gradient of the parameters is not finite; the run is "
+                 "stopped, the last checkpoint is " +
+                     tiny.run() + "/checkpoints/000001.h5. A lower optimizer.lr may help\n"));
+  CHECK(test::read_metrics(tiny.run()).size() == 1);
 }
 
 TEST_CASE("train_engine: parameters that are not finite are not written") {
@@ -222,8 +234,8 @@ TEST_CASE("train_engine: parameters that are not finite are not written") {
     const auto result = tiny.train(more);
     CHECK(result.status == 1);
     CHECK(contains(result.err,
-                   "\ntrain_engine: iteration 2: the style loss is NaN; the run is stopped, there is "
-                   "no checkpoint yet. A lower optimizer.lr or loss.style.weight may help\n"));
+                   "\ntrain_engine: iteration 2: the tv loss is NaN; the run is stopped, there is "
+                   "no checkpoint yet. A lower optimizer.lr or loss.tv.weight may help\n"));
   }
   CHECK(names_in(tiny.run() + "/checkpoints").empty());
   CHECK(!fs::exists(tiny.run() + "/model.h5"));

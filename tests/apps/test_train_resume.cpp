@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <random>
 #include <thread>
 
-#include "apps/common/program.hpp"
 #include "engine/checkpoint.hpp"
+#include "kernels/common/context.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_training.hpp"
@@ -98,7 +100,7 @@ TEST_CASE("train_engine --resume: killed at random moments, the results have the
 
 TEST_CASE("train_engine --resume: after Ctrl-C") {
   const TinyTraining tiny;
-  const Words overrides{"train.iterations=200", "train.checkpoint_every=0", "train.preview_every=0"};
+  const Words overrides{"train.iterations=100", "train.checkpoint_every=0", "train.preview_every=0"};
   const Outcome expected = uninterrupted(tiny, overrides);
 
   const std::string output = tiny / "output";
@@ -121,91 +123,88 @@ TEST_CASE("train_engine --resume: after Ctrl-C") {
 
 TEST_CASE("train_engine --resume: damaged checkpoints, cut-off lines and leftovers") {
   const TinyTraining tiny;
-  const Words overrides{"train.keep_checkpoints=1000", "train.preview_every=0"};
-  const Outcome expected = uninterrupted(tiny, overrides);
-  REQUIRE(tiny.train(overrides).status == 0);
-  const std::string checkpoints = tiny.run() + "/checkpoints/";
-  REQUIRE(names_in(checkpoints) == Words{"000004.h5", "000008.h5", "000012.h5"});
-  fs::remove(tiny.run() + "/model.h5");
-  int resumed_after = 8;
+  REQUIRE(tiny.train({"train.keep_checkpoints=1000", "train.preview_every=0"}).status == 0);
+  const Outcome expected = outcome_of(tiny.run());
+  const std::string newest = checkpoint_of(tiny.run(), 12), before = checkpoint_of(tiny.run(), 8),
+                    oldest = checkpoint_of(tiny.run(), 4), backup = tiny.path() + "/backup";
+  fs::rename(tiny.run(), backup);
 
-  SUBCASE("the newest is cut off") {
-    fs::resize_file(checkpoints + "000012.h5", fs::file_size(checkpoints + "000012.h5") / 2);
+  const auto write = [](const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+  };
+  const std::string next = "; trying the checkpoint before it\n";
+  struct Case {
+    std::function<void()> damage;
+    std::string said;
+  };
+  const Case cases[] = {{[&] { fs::resize_file(newest, fs::file_size(newest) / 2); }, next},
+                        {[&] { fs::resize_file(newest, 0); }, next},
+                        {[&] { write(newest, "<html>"); }, next},
+                        {[&] {
+                           std::string bytes = read_text(newest);
+                           bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+                           write(newest, bytes);
+                         },
+                         newest + ": damaged: its checksum is not that of its values" + next},
+                        {[&] {
+                           write(newest, "x");
+                           write(before, "x");
+                         },
+                         "resuming after iteration 4\n"},
+                        {[&] {
+                           fs::remove(newest);
+                           std::ofstream(tiny.run() + "/metrics.jsonl", std::ios::app)
+                               << "{\"iteration\":13,\"ra";
+                           write(newest + ".partial-1-0", "half");
+                           write(tiny.run() + "/model.h5.partial-1-0", "half");
+                           write(tiny.run() + "/previews/000009.png.partial-1-0", "half");
+                         },
+                         "resuming after iteration 8\n"},
+                        {[&] {
+                           for (const auto& file : {newest, before, oldest}) fs::remove(file);
+                         },
+                         "the run stopped before its first checkpoint; starting from the beginning\n"}};
+  for (const Case& c : cases) {
+    fs::remove_all(tiny.run());
+    fs::copy(backup, tiny.run(), fs::copy_options::recursive);
+    fs::remove(tiny.run() + "/model.h5");
+    c.damage();
+    const auto result = tiny.resume();
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(contains(result.err, c.said));
+    if (c.said.ends_with(next)) CHECK(contains(result.err, "resuming after iteration 8\n"));
+    CHECK(outcome_of(tiny.run()) == expected);
   }
-  SUBCASE("the newest is empty") {
-    fs::resize_file(checkpoints + "000012.h5", 0);
-  }
-  SUBCASE("a byte of the values of the newest is wrong") {
-    std::string bytes = read_text(checkpoints + "000012.h5");
-    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
-    tiny.write("run/checkpoints/000012.h5", bytes);
-  }
-  SUBCASE("the newest is something else") {
-    tiny.write("run/checkpoints/000012.h5", "<html>");
-  }
-  SUBCASE("two are damaged") {
-    tiny.write("run/checkpoints/000012.h5", "x");
-    tiny.write("run/checkpoints/000008.h5", "x");
-    resumed_after = 4;
-  }
-  SUBCASE("the newest is missing, lines of metrics and temporary files are left over") {
-    fs::remove(checkpoints + "000012.h5");
-    std::ofstream(tiny.run() + "/metrics.jsonl", std::ios::app) << "{\"iteration\":13,\"ra";
-    tiny.write("run/checkpoints/000012.h5.partial-1-0", "half");
-    tiny.write("run/model.h5.partial-1-0", "half");
-    tiny.write("run/previews/000009.png.partial-1-0", "half");
-  }
-  SUBCASE("no checkpoint yet") {
-    fs::remove_all(checkpoints);
-    fs::create_directory(checkpoints);
-    resumed_after = 0;
-  }
-  const auto result = tiny.resume();
-  REQUIRE_MESSAGE(result.status == 0, result.err);
-  if (resumed_after == 0)
-    CHECK(contains(result.err, "the run stopped before its first checkpoint; starting from the beginning\n"));
-  else
-    CHECK(contains(result.err, fmt::format("resuming after iteration {}\n", resumed_after)));
-  if (resumed_after == 4) {
-    CHECK(contains(result.err, "000012.h5: "));
-    CHECK(contains(result.err, "000008.h5: "));
-    CHECK(contains(result.err, "; trying the checkpoint before it\n"));
-  }
-  CHECK(outcome_of(tiny.run()) == expected);
 }
 
 TEST_CASE("train_engine --resume: rotation does not count a damaged checkpoint as the newest") {
   const TinyTraining tiny;
   REQUIRE(tiny.train({"train.preview_every=0"}).status == 0);
   tiny.write("run/checkpoints/000012.h5", "damaged");
-  const std::string output = tiny / "output";
-  ChildProcess process(
-      TinyTraining::program(),
-      tiny.resumed({"train.iterations=11", "train.checkpoint_every=1", "train.keep_checkpoints=1"}), output);
-  REQUIRE(process.wait() == 0);
+  const auto result =
+      tiny.resume({"train.iterations=11", "train.checkpoint_every=1", "train.keep_checkpoints=1"});
+  REQUIRE_MESSAGE(result.status == 0, result.err);
   CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000011.h5", "000012.h5"});
-  CHECK(read_checkpoint_info(tiny.run() + "/checkpoints/000011.h5").iteration == 11);
+  CHECK(read_checkpoint_info(checkpoint_of(tiny.run(), 11)).iteration == 11);
 }
 
-TEST_CASE("train_engine --resume: a run can be made longer") {
+TEST_CASE("train_engine --resume: a run can be made longer, not shorter") {
   const TinyTraining tiny;
   const Outcome expected = uninterrupted(tiny, {"train.iterations=20"});
   REQUIRE(tiny.train().status == 0);
-  const auto result = tiny.resume({"train.iterations=20"});
-  CHECK(result.status == 0);
-  CHECK(contains(result.out, "trained 20 iterations\n"));
+  const auto longer = tiny.resume({"train.iterations=20"});
+  CHECK(longer.status == 0);
+  CHECK(contains(longer.out, "trained 20 iterations\n"));
   CHECK(outcome_of(tiny.run()) == expected);
-  SUBCASE("a finished run stays as it is") {
-    CHECK(tiny.resume().status == 0);
-    CHECK(outcome_of(tiny.run()) == expected);
-  }
-  SUBCASE("but not shorter") {
-    const auto refused = tiny.resume({"train.iterations=5"});
-    CHECK(refused.status == 1);
-    CHECK(refused.err == "train_engine: " + tiny.run() +
-                             ": has 20 iterations already, train.iterations = 5 cannot take them back\n");
-    CHECK(outcome_of(tiny.run()) == expected);
-  }
+
+  const auto shorter = tiny.resume({"train.iterations=5"});
+  CHECK(shorter.status == 1);
+  CHECK(shorter.err == "train_engine: " + tiny.run() +
+                           ": has 20 iterations already, train.iterations = 5 cannot take them back\n");
+  CHECK(outcome_of(tiny.run()) == expected);
+  CHECK(tiny.resume().status == 0);  // nothing is left to do
+  CHECK(outcome_of(tiny.run()) == expected);
 }
 
 TEST_CASE(
