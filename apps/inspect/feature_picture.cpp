@@ -114,8 +114,7 @@ Image draw_features(const Image& picture, const std::vector<Feature>& features,
   for (const auto& feature : features) {
     auto& row = rows.emplace_back();
     row.push_back(captioned(resize(picture, height, width),
-                            fmt::format("{}  {} maps of {}x{}", feature.layer, feature.shape.c,
-                                        feature.shape.w, feature.shape.h)));
+                            fmt::format("{}, {} maps", feature.layer, feature.shape.c)));
     for (const std::int64_t channel : most_active_channels(feature, options.channels))
       row.push_back(captioned(fit(draw_channel(feature, channel, options.colors), height, width),
                               fmt::format("channel {}", channel)));

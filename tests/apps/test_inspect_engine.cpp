@@ -54,7 +54,7 @@ class Workplace {
       encode_image(folder / (std::string("photos/") + name + ".png"), hash_image(name, 36, 44));
     folder.write("run.toml",
                  "[data]\ntrain = [\"photos\"]\nimage_size = 32\nbatch_size = 2\n"
-                 "[model]\nwidth = 4\nresidual_blocks = 1\n"
+                 "[model]\nwidth = 4\nresidual_blocks = 1\noutput = \"linear\"\n"
                  "[style]\nimage = \"picture.png\"\n"
                  "[weights]\nvgg19 = \"vgg.h5\"\n"
                  "[loss.depth]\nweight = 0\n"
@@ -173,7 +173,8 @@ TEST_CASE("inspect_engine gradients: losses, norms and gradients belong together
   CHECK(file.shape("grad/conv1.weight") == std::vector<std::int64_t>{4, 9, 9, 3});
   CHECK(file.shape("grad/out.bias") == std::vector<std::int64_t>{3});
 
-  // The output bias is added to every pixel: its gradient is the sum of that of the generated pictures.
+  // With a linear output the bias is added to every pixel: its gradient is the sum of that of the generated
+  // pictures.
   const auto grad_output = file.floats("grad_output");
   std::array<double, 3> sum{};
   for (std::size_t i = 0; i < grad_output.size(); ++i) sum[i % 3] += grad_output[i];
@@ -281,7 +282,7 @@ TEST_CASE("inspect_engine features: a row per layer") {
                                "--layers", "relu1_1,relu3_1", "--channels", "3", "--cell", "112", "-o", out});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   const Image sheet = decode_image(out);
-  CHECK(sheet.width == 4 * 112 + 3 * 6);
+  CHECK(sheet.width == 4 * 112 + 5 * 6);
   CHECK(sheet.height > 2 * 80 + 6);
   CHECK(contains(refusal({"features", "--net", "vgg19", "--weights", at.vgg, "--image", at.picture,
                           "--layers", "relu1_1", "-o", at.folder.path() + "/no/out.png"}),
