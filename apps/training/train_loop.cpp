@@ -69,6 +69,16 @@ std::vector<Image> preview_photos(const PhotoSource& source, const TrainConfig& 
   return photos;
 }
 
+// The configuration as it goes into a model that may be handed on: file names, but no folders of this machine.
+TrainConfig without_folders(TrainConfig config) {
+  const auto strip = [](std::string& path) { path = std::filesystem::path(path).filename().string(); };
+  for (std::string& path : config.data.train) strip(path);
+  for (std::string* path : {&config.style.image, &config.weights.vgg19, &config.weights.vgg16,
+                            &config.weights.resnet_upproj, &config.model.init, &config.train.out})
+    strip(*path);
+  return config;
+}
+
 class Run {
  public:
   Run(Context& context, const TrainConfig& config, RunFolder folder, StyleTrainer& trainer,
@@ -202,8 +212,7 @@ class Run {
         {"tool", fmt::format("chiaro {} train_engine", kVersion)},
         {"iterations", done_},
         {"precision", name_of(trainer_.dtype())},
-        {"style", std::filesystem::path(config_.style.image).filename().string()},
-        {"config", to_toml(config_)}};
+        {"config", to_toml(without_folders(config_))}};
     write_weights(folder_.model_file(),
                   transform_weights_file(trainer_.params(), trainer_.network(), provenance.dump()));
   }
