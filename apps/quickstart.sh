@@ -79,11 +79,12 @@ fi
 
 step "Stylising"
 mapfile -t inputs < <(find "$photos" -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | sort | head -n 4)
-"$programs/stylize_engine" --model "$run/model.h5" "${inputs[@]}" -o "$run/pictures" --max-size 640
+"$programs/stylize_engine" --model "$run/model.h5" "${inputs[@]}" -o "$run/pictures" --max-size 640 --strip "$run/strip.jpg"
 
 step "Done"
 echo "pictures   $PWD/$run/pictures"
 find "$PWD/$run/pictures" -type f | sort | sed 's/^/           /'
+echo "strip      $PWD/$run/strip.jpg"
 echo "style      $(realpath "$style")"
 echo "model      $PWD/$run/model.h5"
 echo "run        $PWD/$run   (open report.html)"

@@ -32,6 +32,9 @@ int main(int argc, char** argv) {
                  "refuse pictures that need more; default: what is available now")
       ->check(CLI::Range(1, 1 << 30))
       ->type_name("MiB");
+  app.add_option("--strip", options.strip,
+                 "also write a picture strip: up to six photographs above their results")
+      ->type_name("FILE");
   app.add_flag("--verbose", options.verbose, "sizes, memory and times of every picture");
   chiaro::add_common_options(app, options.common);
   return chiaro::run_program(app, argc, argv, [&] { return chiaro::stylize(options); });

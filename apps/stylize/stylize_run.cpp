@@ -12,6 +12,7 @@
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/stylize/model_path.hpp"
 #include "apps/stylize/picture_styler.hpp"
+#include "apps/stylize/strip.hpp"
 #include "apps/stylize/stylize_jobs.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/common/error.hpp"
@@ -131,15 +132,17 @@ int stylize(const StylizeOptions& options) {
   std::stable_sort(checked.begin(), checked.end(), [](const CheckedJob& a, const CheckedJob& b) {
     return std::tie(a.size.height, a.size.width) < std::tie(b.size.height, b.size.width);
   });
-  std::size_t styled = 0;
+  std::vector<StylizeJob> styled;
   for (const CheckedJob& job : checked)
-    styled += succeeds(job.files.input, [&] { process(job, styler, options.verbose); });
+    if (succeeds(job.files.input, [&] { process(job, styler, options.verbose); }))
+      styled.push_back(job.files);
+  if (!options.strip.empty() && !styled.empty()) write_strip(options.strip, styled);
 
   if (options.verbose) fmt::print("peak resident memory {}\n", format_bytes(peak_resident_bytes()));
-  if (styled < jobs.size() && jobs.size() > 1)
+  if (styled.size() < jobs.size() && jobs.size() > 1)
     fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n",
-               jobs.size() - styled, jobs.size());
-  return styled == jobs.size() ? 0 : 1;
+               jobs.size() - styled.size(), jobs.size());
+  return styled.size() == jobs.size() ? 0 : 1;
 }
 
 }  // namespace chiaro

@@ -13,6 +13,7 @@ struct StylizeOptions {
   std::vector<std::string> inputs;
   std::string output;
   std::string format;                 // "png", "jpg" or "" = as the input
+  std::string strip;                  // picture strip to write as well; "" = none
   std::int64_t max_size = 0;          // long side in pixels; 0 = any
   std::int64_t memory_limit_mib = 0;  // 0 = what is available
   bool verbose = false;

@@ -342,3 +342,18 @@ TEST_CASE("stylize_engine: mistakes on the command line") {
   for (const char* part : {"Examples:", "--model", "--max-size", "--memory-limit", "--precision"})
     CHECK(contains(help.out, part));
 }
+
+TEST_CASE("stylize_engine: --strip writes photographs above their results") {
+  const Workplace here;
+  const Image photo = here.add_photo("a.png", 40, 60);
+  here.add_photo("b.png", 60, 40);
+  const ProgramResult run =
+      here.stylize({here / "a.png", here / "b.png", "-o", here / "out", "--strip", here / "strip.png"});
+  CHECK(run.status == 0);
+  const Image strip = decode_image(here / "strip.png");
+  CHECK(strip.height == 2 * 240 + 4);
+  CHECK(strip.width == 360 + 160 + 4);
+  const Image above = crop(strip, 0, 0, 240, 360), below = crop(strip, 244, 0, 240, 360);
+  CHECK(above == resize(photo, 240, 360));
+  CHECK(below == resize(decode_image(here / "out/a.png"), 240, 360));
+}
