@@ -145,7 +145,7 @@ TransformNetConfig transform_net_config(const ModelConfig& model) {
           .residual_blocks = model.residual_blocks,
           .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
           .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
-          .norm_eps = static_cast<float>(model.norm_eps),
+          .norm_eps = model.norm_eps,
           .output = model.output == "tanh150" ? OutputRange::Tanh150 : OutputRange::Linear};
 }
 

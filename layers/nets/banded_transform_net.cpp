@@ -309,7 +309,8 @@ void BandedTransformNet::run_stage(Stage& s, const RowProvider& input, void* out
     instance_norm::accumulate_moments(context_, {band, dtype_, {1, rows, s.out.w, s.out.c}}, moments,
                                       workspace);
   }
-  instance_norm::finish_moments(moments, s.out.c, config_.norm_eps, s.mean.data(), s.rstd.data());
+  instance_norm::finish_moments(moments, s.out.c, static_cast<float>(config_.norm_eps), s.mean.data(),
+                                s.rstd.data());
 }
 
 BandedTransformNet::InputRows BandedTransformNet::computed_again(Stage& s, const RowProvider& input,

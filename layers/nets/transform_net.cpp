@@ -86,13 +86,16 @@ class Builder {
   }
 
   TensorId norm(const std::string& name, TensorId x, Border out_border) {
-    return add_norm(name, {x}, {.eps = config_.norm_eps, .relu = true, .out_border = out_border});
+    return add_norm(name, {x},
+                    {.eps = static_cast<float>(config_.norm_eps), .relu = true, .out_border = out_border});
   }
 
   TensorId norm_add(const std::string& name, TensorId x, TensorId skip, Border skip_border,
                     Border out_border) {
     return add_norm(name, {x, skip},
-                    {.eps = config_.norm_eps, .out_border = out_border, .residual_border = skip_border});
+                    {.eps = static_cast<float>(config_.norm_eps),
+                     .out_border = out_border,
+                     .residual_border = skip_border});
   }
 
   TensorId add_norm(const std::string& name, std::vector<TensorId> inputs,
@@ -200,7 +203,7 @@ TransformNetConfig transform_net_from_json(const std::string& text, const std::s
     config.residual_blocks = parse_integer(json, "residual_blocks");
     config.upsample = parse_option<Upsample>(json, "upsample", kUpsampleNames);
     config.padding = parse_option<Padding>(json, "padding", kPaddingNames);
-    config.norm_eps = json.at("norm_eps").get<float>();
+    config.norm_eps = json.at("norm_eps").get<double>();
     config.output = parse_option<OutputRange>(json, "output", kOutputNames);
     // Bounds that no real network exceeds keep a hostile file from asking for absurd amounts of memory.
     require(config.width >= 1 && config.width <= 1024, "width {} is not between 1 and 1024", config.width);

@@ -26,7 +26,7 @@ struct TransformNetConfig {
   std::int64_t residual_blocks = 5;
   Upsample upsample = Upsample::Nearest;
   Padding padding = Padding::Reflect;
-  float norm_eps = 1e-5f;
+  double norm_eps = 1e-5;
   OutputRange output = OutputRange::Linear;
 
   bool operator==(const TransformNetConfig&) const = default;

@@ -82,7 +82,7 @@ TEST_CASE("transform_net: the architecture survives JSON") {
   const TransformNetConfig configs[] = {
       {},
       {.width = 7, .residual_blocks = 0, .upsample = Upsample::Transposed},
-      {.padding = Padding::Zero, .norm_eps = 1.234567e-3f, .output = OutputRange::Tanh150}};
+      {.padding = Padding::Zero, .norm_eps = 1.234567e-3, .output = OutputRange::Tanh150}};
   for (const auto& config : configs)
     CHECK(transform_net_from_json(transform_net_to_json(config), "model.h5") == config);
   CHECK(transform_net_from_json(kArchitecture, "model.h5") == TransformNetConfig{});
