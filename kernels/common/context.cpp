@@ -50,6 +50,8 @@ Context::Context(int threads) : threads_(threads > 0 ? threads : omp_get_num_pro
   omp_set_num_threads(threads_);
 }
 
+Context Context::current() { return Context(omp_get_max_threads()); }
+
 bool Context::has_fast_bf16() const { return kHaveOneDnn && cpu_features().avx512_bf16; }
 
 std::string Context::description() const {

@@ -17,7 +17,10 @@ const CpuFeatures& cpu_features();
 
 class Context {
  public:
-  explicit Context(int threads = 0);  // 0 = all cores that this process may use
+  // 0 = all cores that this process may use. The number holds for the whole process from here on.
+  explicit Context(int threads = 0);
+  // A context with the number of threads that is in force: for shape inference on the side.
+  static Context current();
 
   Device device() const { return Device::Cpu; }
   int threads() const { return threads_; }

@@ -61,7 +61,7 @@ class VggLossNetwork : public LossNetwork {
   VggLossNetwork(const WeightsFile& weights, const std::string& file,
                  const std::vector<std::string>& features)
       : config_(vgg_config(weights, file)) {
-    Context context(1);
+    Context context = Context::current();
     Graph graph(context);
     build(graph, graph.add_input("picture", {kDeclarePicture, DType::F32}), DType::F32, features, "");
     store_.allocate();
@@ -83,7 +83,7 @@ class DepthLossNetwork : public LossNetwork {
   DepthLossNetwork(const WeightsFile& weights, const std::string& file,
                    const std::vector<std::string>& features)
       : config_(resnet_config(weights, file)) {
-    Context context(1);
+    Context context = Context::current();
     Graph graph(context);
     build(graph, graph.add_input("picture", {kDeclarePicture, DType::F32}), DType::F32, features, "");
     store_.allocate();

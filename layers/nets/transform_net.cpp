@@ -155,7 +155,7 @@ TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
 }
 
 void declare_transform_net(ParamStore& store, const TransformNetConfig& config) {
-  Context context(1);
+  Context context = Context::current();
   Graph graph(context);
   constexpr Shape smallest{1, kTransformNetMinimumSize, kTransformNetMinimumSize, 3};
   build_transform_net(graph, store, graph.add_input("picture", {smallest, DType::F32}), config, DType::F32);
