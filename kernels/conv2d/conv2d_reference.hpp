@@ -1,6 +1,8 @@
 // Convolution by plain loops, in the order of the formulas of conv2d.hpp. The yardstick for the fast kernels
 // (T, U = float, bf16), the gradient checks (double) and the last resort.
-//   T: type of x, dx and w.  U: type of y and dy.  Sums run in double for double, else in float.
+//   T: type of x, dx and w.  U: type of y and dy.
+// Sums over window and channels run in double for double and float, so that what this path gives in fp32 has
+// the rounding of its inputs and outputs only; in float for bf16, as in the fast kernels.
 // All arrays are dense: NHWC activations, KRSC weights. bias may be null.
 #pragma once
 #include <algorithm>
@@ -12,7 +14,9 @@
 namespace chiaro::conv2d::reference {
 
 template <class T>
-using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
+using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;  // of bias, dw and db
+template <class T>
+using Wide = std::conditional_t<sizeof(T) >= sizeof(float), double, float>;  // of running sums
 
 template <class T, class U>
 void forward(const Problem& a, const T* x, const T* w, const Sum<T>* bias, U* y) {
@@ -21,7 +25,7 @@ void forward(const Problem& a, const T* x, const T* w, const Sum<T>* bias, U* y)
     const int64_t n = row / out.h, p = row % out.h;
     for (int64_t q = 0; q < out.w; ++q)
       for (int64_t k = 0; k < a.k; ++k) {
-        Sum<T> sum = bias ? bias[k] : 0;
+        Wide<T> sum = bias ? bias[k] : 0;
         for (int64_t r = 0; r < a.r; ++r)
           for (int64_t s = 0; s < a.s; ++s) {
             const int64_t h = p * a.stride + r - a.pad.top, v = q * a.stride + s - a.pad.left;
@@ -29,11 +33,11 @@ void forward(const Problem& a, const T* x, const T* w, const Sum<T>* bias, U* y)
             const T* xp = x + ((n * a.x.h + h) * a.x.w + v) * a.x.c;
             const T* wp = w + ((k * a.r + r) * a.s + s) * a.x.c;
             for (int64_t c = 0; c < a.x.c; ++c)
-              sum += static_cast<Sum<T>>(xp[c]) * static_cast<Sum<T>>(wp[c]);
+              sum += static_cast<Wide<T>>(xp[c]) * static_cast<Wide<T>>(wp[c]);
           }
         U& to = y[(row * out.w + q) * a.k + k];
-        if (a.accumulate) sum += static_cast<Sum<T>>(to);
-        to = static_cast<U>(a.relu ? std::max<Sum<T>>(sum, 0) : sum);
+        if (a.accumulate) sum += static_cast<Wide<T>>(to);
+        to = static_cast<U>(a.relu ? std::max<Wide<T>>(sum, 0) : sum);
       }
   });
 }
@@ -46,7 +50,7 @@ void backward_data(const Problem& a, const U* dy, const T* w, T* dx, bool accumu
     for (int64_t v = 0; v < a.x.w; ++v)
       for (int64_t c = 0; c < a.x.c; ++c) {
         T& to = dx[(row * a.x.w + v) * a.x.c + c];
-        Sum<T> sum = accumulate ? static_cast<Sum<T>>(to) : 0;
+        Wide<T> sum = accumulate ? static_cast<Wide<T>>(to) : 0;
         for (int64_t r = 0; r < a.r; ++r)
           for (int64_t s = 0; s < a.s; ++s) {
             const int64_t from_h = h + a.pad.top - r, from_v = v + a.pad.left - s;
@@ -56,7 +60,7 @@ void backward_data(const Problem& a, const U* dy, const T* w, T* dx, bool accumu
             const U* dyp = dy + ((n * out.h + p) * out.w + q) * a.k;
             const T* wp = w + (r * a.s + s) * a.x.c + c;
             for (int64_t k = 0; k < a.k; ++k)
-              sum += static_cast<Sum<T>>(dyp[k]) * static_cast<Sum<T>>(wp[k * a.r * a.s * a.x.c]);
+              sum += static_cast<Wide<T>>(dyp[k]) * static_cast<Wide<T>>(wp[k * a.r * a.s * a.x.c]);
           }
         to = static_cast<T>(sum);
       }

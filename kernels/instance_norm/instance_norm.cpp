@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "kernels/border/border.hpp"
-#include "kernels/border/rows.hpp"
+#include "kernels/common/rows.hpp"
 
 namespace chiaro::instance_norm {
 

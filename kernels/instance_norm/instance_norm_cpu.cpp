@@ -1,7 +1,7 @@
 // Statistics and normalisation. The gradients are in instance_norm_cpu_backward.cpp.
 #include "kernels/border/border.hpp"
-#include "kernels/border/rows.hpp"
 #include "kernels/common/parallel.hpp"
+#include "kernels/common/rows.hpp"
 #include "kernels/instance_norm/instance_norm.hpp"
 #include "kernels/instance_norm/lanes.hpp"
 

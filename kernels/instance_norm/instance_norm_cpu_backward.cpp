@@ -1,6 +1,6 @@
 #include "kernels/border/border.hpp"
-#include "kernels/border/rows.hpp"
 #include "kernels/common/parallel.hpp"
+#include "kernels/common/rows.hpp"
 #include "kernels/instance_norm/instance_norm.hpp"
 #include "kernels/instance_norm/lanes.hpp"
 

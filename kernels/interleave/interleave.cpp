@@ -1,6 +1,6 @@
 #include "kernels/interleave/interleave.hpp"
 
-#include "kernels/border/rows.hpp"
+#include "kernels/common/rows.hpp"
 
 namespace chiaro::interleave {
 

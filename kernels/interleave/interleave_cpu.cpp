@@ -1,5 +1,5 @@
-#include "kernels/border/rows.hpp"
 #include "kernels/common/parallel.hpp"
+#include "kernels/common/rows.hpp"
 #include "kernels/interleave/interleave.hpp"
 
 namespace chiaro::interleave::cpu {

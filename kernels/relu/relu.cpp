@@ -1,6 +1,6 @@
 #include "kernels/relu/relu.hpp"
 
-#include "kernels/border/rows.hpp"
+#include "kernels/common/rows.hpp"
 
 namespace chiaro::relu {
 

@@ -1,5 +1,5 @@
-#include "kernels/border/rows.hpp"
 #include "kernels/common/parallel.hpp"
+#include "kernels/common/rows.hpp"
 #include "kernels/relu/relu.hpp"
 
 namespace chiaro::relu::cpu {

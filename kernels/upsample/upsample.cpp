@@ -1,6 +1,6 @@
 #include "kernels/upsample/upsample.hpp"
 
-#include "kernels/border/rows.hpp"
+#include "kernels/common/rows.hpp"
 
 namespace chiaro::upsample {
 

@@ -1,5 +1,5 @@
-#include "kernels/border/rows.hpp"
 #include "kernels/common/parallel.hpp"
+#include "kernels/common/rows.hpp"
 #include "kernels/upsample/upsample.hpp"
 
 namespace chiaro::upsample::cpu {

@@ -1,6 +1,5 @@
 // Runs a conv2d plan on host vectors, and the same problem on the double reference.
 #pragma once
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <random>
@@ -8,19 +7,13 @@
 #include <vector>
 
 #include "kernels/conv2d/conv2d_reference.hpp"
+#include "tests/support/forced_implementation.hpp"
 
 namespace chiaro::conv2d::test {
 
 using Values = std::vector<double>;
 
-// The environment variable CHIARO_IMPL for the lifetime of the object; "" = no force.
-class ForcedImplementation {
- public:
-  explicit ForcedImplementation(const std::string& text) {
-    if (!text.empty()) setenv("CHIARO_IMPL", text.c_str(), 1);
-  }
-  ~ForcedImplementation() { unsetenv("CHIARO_IMPL"); }
-};
+using chiaro::test::ForcedImplementation;
 
 // 64-byte aligned bytes, filled with NaN patterns so that reads of unset memory show.
 class Bytes {
