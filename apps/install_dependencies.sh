@@ -2,17 +2,19 @@
 # Installs the Debian and Ubuntu packages that chiaro is built from (Debian 12, Ubuntu 24.04 and newer).
 # Nothing is done, and no root is needed, when all of them are there.
 #   apps/install_dependencies.sh                what building and testing need
+#   apps/install_dependencies.sh --tests        and Clang, for fuzzing
 #   apps/install_dependencies.sh --benchmarks   and PyTorch, to measure beside it or to write the goldens anew
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev libtomlplusplus-dev
-          libcli11-dev libfmt-dev doctest-dev libexif-dev nlohmann-json3-dev)
+          libcli11-dev libfmt-dev doctest-dev libexif-dev nlohmann-json3-dev libzip-dev zlib1g-dev libssl-dev)
 
 case "${1:-}" in
   '') ;;
+  --tests) packages+=(clang libclang-rt-dev) ;;
   # Debian's PyTorch multiplies matrices with whatever BLAS is installed, and the reference BLAS is no fair peer.
   --benchmarks) packages+=(python3-torch python3-h5py libopenblas0-openmp) ;;
-  *) echo "usage: apps/install_dependencies.sh [--benchmarks]" >&2; exit 2 ;;
+  *) echo "usage: apps/install_dependencies.sh [--tests|--benchmarks]" >&2; exit 2 ;;
 esac
 
 fail() {

@@ -4,12 +4,15 @@
 #include <string>
 
 #include "engine/io/weights_file.hpp"
+#include "weights_import/import_options.hpp"
 
 namespace chiaro {
 
 // Loads a network of the given kind (one of kNetworkKinds). The format is told from the contents, never from
-// the name: chiaro's own file, or one that an importer of this folder reads for this kind. Throws Error when
-// the file holds another network or no reader knows its format, naming what it is and what can be read.
-WeightsFile load_network(const std::filesystem::path& path, const std::string& kind);
+// the name: chiaro's own file, Keras HDF5, PyTorch (zip and legacy), safetensors, NumPy dictionary, MATLAB
+// (MatConvNet). Throws Error when the file holds another network or no reader knows its format, naming what
+// it is and what can be read.
+WeightsFile load_network(const std::filesystem::path& path, const std::string& kind,
+                         const ImportOptions& options = {});
 
 }  // namespace chiaro

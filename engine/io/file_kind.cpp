@@ -30,8 +30,15 @@ std::string lower_without_leading_space(std::string_view head) {
   return text;
 }
 
+// A length of less than 16 MB in eight bytes, then the JSON header. The length comes first and may look like
+// the beginning of anything, so this is asked first.
+bool is_safetensors(std::string_view head) {
+  return head.size() > 8 && head[8] == '{' && head.substr(3, 5) == std::string_view("\0\0\0\0\0", 5);
+}
+
 FileKind kind_of(std::string_view head) {
   if (head.empty()) return FileKind::Empty;
+  if (is_safetensors(head)) return FileKind::Safetensors;
   if (head.starts_with(kHdf5Signature)) return FileKind::Hdf5;
   if (head.size() >= kHead && head.substr(512, 8) == kHdf5Signature) return FileKind::Hdf5;
   if (head.starts_with("PK\x03\x04")) return FileKind::Zip;
@@ -70,6 +77,8 @@ std::string describe(FileKind kind) {
   switch (kind) {
     case FileKind::Hdf5:
       return "an HDF5 file";
+    case FileKind::Safetensors:
+      return "a safetensors file";
     case FileKind::Zip:
       return "a zip archive (as .npz and PyTorch's .pth files are)";
     case FileKind::Gzip:

@@ -8,6 +8,7 @@ namespace chiaro {
 
 enum class FileKind {
   Hdf5,
+  Safetensors,
   Zip,  // also PyTorch >= 1.6 .pth and NumPy .npz
   Gzip,
   Pickle,  // also PyTorch < 1.6 .pth

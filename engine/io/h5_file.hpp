@@ -69,6 +69,11 @@ class H5Reader {
   // The same into memory of the caller; out.size() must be the number of elements.
   void read_floats(const std::string& dataset, std::span<const std::int64_t> expected,
                    std::span<float> out) const;
+  // References to objects, as MATLAB 7.3 files use them: numbers that are equal exactly when they mean the
+  // same object; reference_to() is the one to a given object.
+  bool holds_references(const std::string& dataset) const;
+  std::vector<std::uint64_t> references(const std::string& dataset) const;
+  std::uint64_t reference_to(const std::string& object) const;
   // Entries [first, first + count) of the leading extent of a uint8 dataset; out has exactly their size.
   void read_byte_rows(const std::string& dataset, std::int64_t first, std::int64_t count,
                       std::span<std::uint8_t> out) const;

@@ -299,6 +299,31 @@ std::vector<std::string> H5Reader::strings(const std::string& dataset) const {
   return texts;
 }
 
+bool H5Reader::holds_references(const std::string& dataset) const {
+  const H5Handle handle = open_dataset(dataset);
+  const H5Handle type(H5Dget_type(handle.get()));
+  return H5Tequal(type.get(), H5T_STD_REF_OBJ) > 0;
+}
+
+std::vector<std::uint64_t> H5Reader::references(const std::string& dataset) const {
+  static_assert(sizeof(hobj_ref_t) == sizeof(std::uint64_t));
+  if (!holds_references(dataset)) {
+    throw Error("{}: dataset '{}' does not hold references to objects", file_, h5::absolute(dataset));
+  }
+  std::vector<std::uint64_t> values(bounded_count(dataset, shape(dataset), sizeof(hobj_ref_t)));
+  read(dataset, H5T_REFERENCE, H5T_STD_REF_OBJ, values.data());
+  return values;
+}
+
+std::uint64_t H5Reader::reference_to(const std::string& object) const {
+  const std::string path = h5::absolute(object);
+  hobj_ref_t reference = 0;
+  if (H5Rcreate(&reference, id(), path.c_str(), H5R_OBJECT, -1) < 0) {
+    throw Error("{}: no object '{}'", file_, path);
+  }
+  return reference;
+}
+
 bool H5Reader::has_attribute(const std::string& object, const std::string& name) const {
   return exists(object) &&
          H5Aexists_by_name(id(), h5::absolute(object).c_str(), name.c_str(), H5P_DEFAULT) > 0;

@@ -8,6 +8,11 @@ namespace chiaro {
 TransformModel make_transform_model(const WeightsFile& weights, const std::string& file) {
   if (weights.kind != "transform_net")
     throw Error("{}: holds a {}, expected a transform network (transform_net)", file, weights.kind);
+  const Preprocess input = parse_preprocess(weights.preprocess, file);
+  if (input.mean != Preprocess{}.mean || input.scale != Preprocess{}.scale) {
+    throw Error("{}: wants its pictures prepared ({}), but transform networks are fed plain RGB 0..255", file,
+                weights.preprocess);
+  }
   TransformModel model;
   model.config = transform_net_from_json(weights.architecture, file);
   model.params = std::make_unique<ParamStore>(ParamStore::Kind::Frozen);
@@ -26,8 +31,8 @@ WeightsFile transform_weights_file(const ParamStore& params, const TransformNetC
           .parameters = save_parameters(params)};
 }
 
-Stylizer::Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config, std::int64_t height,
-                   std::int64_t width, DType dtype)
+Stylizer::Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config,
+                   std::int64_t height, std::int64_t width, DType dtype)
     : context_(context) {
   if (config.upsample == Upsample::Nearest) {
     banded_.emplace(context, params, config, height, width, dtype);

@@ -205,12 +205,13 @@ TEST_CASE("load_network: the format is told from the contents") {
         weights.find("conv1_1.weight")->values);
   CHECK(error_of([&] { load_network(folder / "native", "vgg19"); }) ==
         (folder / "native").string() + ": holds a network of kind 'vgg16', expected 'vgg19'");
-  write_text(folder / "torch.pth", "PK\x03\x04");
-  CHECK(error_of([&] { load_network(folder / "torch.pth", "vgg16"); }) ==
-        (folder / "torch.pth").string() +
-            ": no weights for vgg16 can be read from it: it is a zip archive (as .npz and PyTorch's .pth "
-            "files are); "
-            "expected chiaro's own weights file or Keras' vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5");
+  write_text(folder / "photo.jpg", "\xff\xd8\xff\xe0");
+  CHECK(error_of([&] { load_network(folder / "photo.jpg", "vgg16"); }) ==
+        (folder / "photo.jpg").string() +
+            ": no weights for vgg16 can be read from it: it is a JPEG picture; expected chiaro's own file, "
+            "Keras' "
+            "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision's vgg16-....pth, or "
+            "imagenet-vgg-verydeep-16.mat");
   CHECK(contains(error_of([&] { load_network(folder / "native", "vgg11"); }),
                  "unknown kind of network 'vgg11'"));
 }

@@ -1,0 +1,80 @@
+#include "weights_import/files/safetensors_network.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/suggest.hpp"
+#include "kernels/common/error.hpp"
+#include "weights_import/state_dict_names.hpp"
+
+namespace chiaro {
+namespace {
+
+constexpr const char *kKind = "chiaro.kind", *kArchitecture = "chiaro.architecture",
+                     *kPreprocess = "chiaro.preprocess", *kProvenance = "chiaro.provenance";
+constexpr std::size_t kMaxJson = 1 << 18;  // bounds what parsing can allocate
+
+void check_network(const WeightsFile& weights, const std::string& file) {
+  if (std::find(kNetworkKinds.begin(), kNetworkKinds.end(), weights.kind) == kNetworkKinds.end())
+    throw Error("{}: unknown kind of network '{}', expected {}", file, weights.kind, listed(kNetworkKinds));
+  for (const auto& [name, text] : {std::pair{kArchitecture, &weights.architecture},
+                                   {kPreprocess, &weights.preprocess},
+                                   {kProvenance, &weights.provenance}}) {
+    const std::size_t first = text->find_first_not_of(" \t\r\n");
+    const bool object = first != std::string::npos && (*text)[first] == '{' && text->size() <= kMaxJson &&
+                        nlohmann::json::accept(*text);
+    if (!object) throw Error("{}: '{}' is not a JSON object of at most {} bytes", file, name, kMaxJson);
+  }
+  parse_preprocess(weights.preprocess, file);
+  for (const NamedTensor& tensor : weights.parameters) {
+    if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }))
+      throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged", file,
+                  tensor.name);
+  }
+}
+
+// Names and native shapes of what is in the file, for networks whose names stay.
+std::vector<NamedTensor> native_shapes(const SafetensorsFile& file) {
+  std::vector<NamedTensor> tensors;
+  for (const TensorInfo& info : file.tensors()) {
+    std::vector<std::int64_t> shape = info.shape;
+    if (shape.size() == 4) std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());  // KCRS to KRSC
+    tensors.push_back({info.name, std::move(shape), {}});
+  }
+  return tensors;
+}
+
+}  // namespace
+
+void export_safetensors(const std::filesystem::path& path, const WeightsFile& weights, bool half) {
+  check_network(weights, path.string());
+  write_safetensors(path, to_state_dict(weights),
+                    {{"format", "pt"},
+                     {kKind, weights.kind},
+                     {kArchitecture, weights.architecture},
+                     {kPreprocess, weights.preprocess},
+                     {kProvenance, weights.provenance}},
+                    half);
+}
+
+bool holds_network(const SafetensorsFile& file) {
+  return file.metadata().contains(kKind);
+}
+
+WeightsFile read_network(const SafetensorsFile& file) {
+  const auto entry = [&](const char* name) {
+    const auto found = file.metadata().find(name);
+    if (found == file.metadata().end()) throw Error("{}: no entry '{}' in the metadata", file.file(), name);
+    return found->second;
+  };
+  WeightsFile weights{entry(kKind), entry(kArchitecture), entry(kPreprocess), entry(kProvenance), {}};
+  check_network(weights, file.file());
+  const auto mappings =
+      network_mappings(weights.kind, weights.architecture, native_shapes(file), file.file());
+  weights.parameters = from_state_dict(mappings, file);
+  check_network(weights, file.file());
+  return weights;
+}
+
+}  // namespace chiaro

@@ -1,0 +1,57 @@
+// A file of named tensors, whatever its format: names, shapes and types are known at once, values are read
+// one tensor at a time, so that importing never holds the file twice.
+//
+// Values come in row-major order as fp32, whatever strides and type the file has. Reading can throw Error
+// (the file ends too early, a type that cannot be read); messages begin with the file's name.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weights_import/files/element_type.hpp"
+
+namespace chiaro {
+
+struct TensorInfo {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  ElementType type = ElementType::F32;
+
+  std::int64_t count() const;  // the product of shape; readers have checked that it does not overflow
+};
+
+class TensorFile {
+ public:
+  virtual ~TensorFile() = default;
+
+  const std::string& file() const { return file_; }                    // its path as given
+  const std::string& format() const { return format_; }                // for people: "PyTorch (zip)"
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }  // in the order of the file
+  std::int64_t bytes() const { return bytes_; }                        // of the whole file
+
+  const TensorInfo* find(std::string_view name) const;  // nullptr when there is none
+
+  // All values of tensors()[index].
+  std::vector<float> read(std::size_t index) const { return read_values(index); }
+
+ protected:
+  TensorFile(std::string file, std::string format, std::int64_t bytes)
+      : file_(std::move(file)), format_(std::move(format)), bytes_(bytes) {}
+
+  virtual std::vector<float> read_values(std::size_t index) const = 0;
+
+  std::vector<TensorInfo> tensors_;  // filled by the constructors of formats
+
+ private:
+  std::string file_, format_;
+  std::int64_t bytes_;
+};
+
+// Opens any of the formats by its contents: PyTorch zip and legacy state dicts, safetensors, NumPy
+// dictionaries. Everything else is an Error that says what the file is.
+std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
+
+}  // namespace chiaro

@@ -1,0 +1,99 @@
+#include "weights_import/tensor_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/h5_file.hpp"
+#include "engine/suggest.hpp"
+#include "kernels/common/error.hpp"
+
+namespace chiaro {
+namespace {
+
+std::string some_names(const TensorFile& file) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> names;
+  for (const TensorInfo& tensor : file.tensors()) {
+    if (names.size() == kShown) break;
+    names.push_back(fmt::format("'{}' {}", tensor.name, shape_text(tensor.shape)));
+  }
+  return fmt::format("{} tensors: {}{}", file.tensors().size(), listed(names),
+                     file.tensors().size() > kShown ? ", ..." : "");
+}
+
+const TensorInfo& require_tensor(const TensorFile& file, const TensorMapping& mapping) {
+  const TensorInfo* found = file.find(mapping.foreign);
+  if (!found) {
+    std::vector<std::string> names;
+    for (const TensorInfo& tensor : file.tensors()) names.push_back(tensor.name);
+    throw Error("{}: no tensor '{}'{}; the file is incomplete or holds another network", file.file(),
+                mapping.foreign, did_you_mean(mapping.foreign, names));
+  }
+  const auto expected = mapping.foreign_shape();
+  if (found->shape != expected) {
+    throw Error("{}: tensor '{}' has shape {}, expected {}", file.file(), mapping.foreign,
+                shape_text(found->shape), shape_text(expected));
+  }
+  return *found;
+}
+
+void check_finite(const TensorFile& file, const std::string& name, const std::vector<float>& values) {
+  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
+  throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged",
+              file.file(), name);
+}
+
+}  // namespace
+
+std::string guess_network(const TensorFile& file) {
+  const auto has = [&](const char* name) { return file.find(name) != nullptr; };
+  if (has("conv1.conv2d.weight") && has("deconv3.conv2d.weight"))
+    return "a style network of pytorch/examples (transform_net)";
+  for (const std::string prefix : {"features.", ""}) {
+    const TensorInfo* first = file.find(prefix + "0.weight");
+    if (!first || first->shape.size() != 4) continue;
+    if (file.find(prefix + "1.running_mean")) return "a VGG with batch norm";
+    if (first->shape[2] == 3 && file.find(prefix + "16.weight")) return "torchvision's VGG-19 (vgg19)";
+    if (first->shape[2] == 3 && file.find(prefix + "17.weight")) return "torchvision's VGG-16 (vgg16)";
+  }
+  if (has("layer1.0.conv1.weight")) return "a torchvision ResNet";
+  if (has("conv1/weights") && has("layer1_BN/scale")) return "ResNet-UpProj (resnet_upproj)";
+  return some_names(file);
+}
+
+void throw_wrong_network(const TensorFile& file, const std::string& kind, const std::string& expected) {
+  throw Error("{}: does not hold a {}: it is {} with {}; expected {}", file.file(), kind, file.format(),
+              guess_network(file), expected);
+}
+
+std::vector<NamedTensor> read_tensors(const TensorFile& file, const std::vector<TensorMapping>& mappings,
+                                      const ImportOptions& options) {
+  std::int64_t total = 0, done = 0;
+  for (const TensorMapping& mapping : mappings)
+    if (mapping.layout != TensorLayout::Zeros)
+      total += require_tensor(file, mapping).count() * element_bytes(ElementType::F32);
+  std::vector<NamedTensor> result;
+  for (const TensorMapping& mapping : mappings) {
+    if (mapping.layout == TensorLayout::Zeros) continue;
+    if (options.progress) options.progress(done, total);
+    const TensorInfo& info = require_tensor(file, mapping);
+    const std::vector<float> values = file.read(static_cast<std::size_t>(&info - file.tensors().data()));
+    check_finite(file, info.name, values);
+    result.push_back(to_native(mapping, values));
+    done += info.count() * element_bytes(ElementType::F32);
+  }
+  if (options.progress) options.progress(done, total);
+  return result;
+}
+
+std::string import_provenance(const TensorFile& file, const std::string& note) {
+  nlohmann::ordered_json json{{"source", std::filesystem::path(file.file()).filename().string()},
+                              {"format", file.format()},
+                              {"tool", "chiaro weights_import"}};
+  if (!note.empty()) json["note"] = note;
+  return json.dump();
+}
+
+}  // namespace chiaro
