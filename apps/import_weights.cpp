@@ -1,20 +1,76 @@
-// import_weights SRC --as KIND -o DST.h5: downloaded weights into chiaro's own, self-describing file.
+// import_weights SRC --as KIND -o DST: downloaded weights into chiaro's own, self-describing file, or a
+// network into the files that other programs read.
+#include <unistd.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/common/build_config.hpp"
+#include "weights_import/files/safetensors_network.hpp"
+#include "weights_import/onnx_export.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace {
+
+using namespace chiaro;
+
+struct Options {
+  std::string source, kind, destination;
+  bool half = false;
+  ImportOptions import;
+};
 
 // Notes where the file came from, next to what its reader or its maker already says.
 std::string with_source(const std::string& provenance, const std::filesystem::path& source) {
   auto json = nlohmann::ordered_json::parse(provenance);
   json["source_file"] = source.filename().string();
-  json["written_by"] = fmt::format("chiaro {} import_weights", chiaro::kVersion);
+  json["written_by"] = fmt::format("chiaro {} import_weights", kVersion);
   return json.dump();
+}
+
+// A line that is written over on a terminal; elsewhere a line at every tenth of a large file.
+std::function<void(std::int64_t, std::int64_t)> progress_line() {
+  return [terminal = isatty(STDERR_FILENO) == 1, shown = std::int64_t{-1}](std::int64_t done,
+                                                                           std::int64_t total) mutable {
+    constexpr std::int64_t kLarge = 64 << 20;
+    if (total < kLarge) return;
+    const std::int64_t tenths = 10 * done / total;
+    if (tenths == shown) return;
+    shown = tenths;
+    fmt::print(stderr, "{}reading: {} of {} MB{}", terminal ? "\r" : "", done / 1'000'000, total / 1'000'000,
+               terminal && done < total ? "" : "\n");
+  };
+}
+
+void write(const Options& options, const WeightsFile& weights) {
+  const std::string extension = std::filesystem::path(options.destination).extension().string();
+  if (extension == ".h5" || extension == ".hdf5")
+    return write_weights(options.destination, weights, options.half);
+  if (extension == ".safetensors") return export_safetensors(options.destination, weights, options.half);
+  if (extension == ".onnx") {
+    if (options.half)
+      throw Error("--half: ONNX files are written in fp32; half precision exists for .h5 and .safetensors");
+    return export_onnx(options.destination, weights);
+  }
+  throw Error(
+      "{}: cannot tell the format to write from '{}'; expected a name that ends in .h5, .safetensors or "
+      ".onnx",
+      options.destination, extension);
+}
+
+int run(Options& options) {
+  options.import.progress = progress_line();
+  WeightsFile weights = load_network(options.source, options.kind, options.import);
+  weights.provenance = with_source(weights.provenance, options.source);
+  write(options, weights);
+  std::size_t parameters = 0;
+  for (const auto& tensor : weights.parameters) parameters += tensor.values.size();
+  fmt::print("{}: {}, {} parameters in {} tensors, {}, {} bytes\n", options.destination, weights.kind,
+             parameters, weights.parameters.size(), options.half ? "fp16" : "fp32",
+             std::filesystem::file_size(options.destination));
+  return 0;
 }
 
 }  // namespace
@@ -23,31 +79,34 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Converts the weights of a network to chiaro's own file, which says what it holds and how its input "
       "is\n"
-      "prepared. The format of SRC is told from its contents.\n"
+      "prepared, or exports it for other programs. The format of SRC is told from its contents, that of DST "
+      "from\n"
+      "its name: .h5 (chiaro), .safetensors (PyTorch's names and layout) or .onnx (transform networks).\n"
       "Examples:\n"
       "  import_weights vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 --as vgg19 -o vgg19.h5\n"
-      "  import_weights runs/starry_night/model.h5 --as transform_net -o starry_night.h5 --half",
+      "  import_weights vgg19-dcbb9e9d.pth --as vgg19 -o vgg19.h5\n"
+      "  import_weights candy.pth --as transform_net -o candy.h5 --half\n"
+      "  import_weights NYU_ResNet-UpProj.npy --as resnet_upproj -o depth.h5\n"
+      "  import_weights runs/starry_night/model.h5 --as transform_net -o starry_night.onnx",
       "import_weights"};
-  std::string source, kind, destination;
-  bool half = false;
-  app.add_option("SRC", source, "weights as downloaded, or chiaro's own file")->required();
-  app.add_option("--as", kind, "the network that it holds: vgg19, vgg16, resnet_upproj or transform_net")
+  Options options;
+  app.add_option("SRC", options.source, "weights as downloaded, or chiaro's own file")->required();
+  app.add_option("--as", options.kind,
+                 "the network that it holds: vgg19, vgg16, resnet_upproj or transform_net")
       ->required()
-      ->check(
-          CLI::IsMember(std::vector<std::string>(chiaro::kNetworkKinds.begin(), chiaro::kNetworkKinds.end())))
+      ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))
       ->type_name("KIND");
-  app.add_option("-o,--output", destination, "file to write")->required()->type_name("DST.h5");
-  app.add_flag("--half", half, "store half-precision numbers: half the size");
-  app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
-
-  return chiaro::run_program(app, argc, argv, [&] {
-    chiaro::WeightsFile weights = chiaro::load_network(source, kind);
-    weights.provenance = with_source(weights.provenance, source);
-    chiaro::write_weights(destination, weights, half);
-    std::size_t parameters = 0;
-    for (const auto& tensor : weights.parameters) parameters += tensor.values.size();
-    fmt::print("{}: {}, {} parameters in {} tensors, {}, {} bytes\n", destination, weights.kind, parameters,
-               weights.parameters.size(), half ? "fp16" : "fp32", std::filesystem::file_size(destination));
-    return 0;
-  });
+  app.add_option("-o,--output", options.destination, "file to write")->required()->type_name("DST");
+  app.add_flag("--half", options.half, "store half-precision numbers: half the size");
+  app.add_option(
+         "--preprocess", options.import.preprocess,
+         "what a VGG's input must look like, for files that do not say it: torch, caffe (BGR) or caffe-rgb")
+      ->check(CLI::IsMember({"auto", "torch", "caffe", "caffe-rgb"}))
+      ->capture_default_str();
+  app.add_option("--padding", options.import.padding,
+                 "which side a ResNet-UpProj pads, for files that do not say it")
+      ->check(CLI::IsMember({"auto", "nyu", "make3d"}))
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("chiaro ") + kVersion);
+  return run_program(app, argc, argv, [&] { return run(options); });
 }

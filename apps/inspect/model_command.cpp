@@ -8,6 +8,9 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
+#include "weights_import/files/tensor_file.hpp"
+#include "weights_import/known_files.hpp"
+#include "weights_import/tensor_table.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -27,10 +30,60 @@ std::int64_t element_count(const NamedTensor& tensor) {
 
 WeightsFile read_model(const Options& options) {
   if (!options.kind.empty()) return load_network(options.file, options.kind);
-  if (is_native(options.file)) return read_weights(options.file);
+  return read_weights(options.file);
+}
+
+// The checksum, and what is known under it.
+void add_identity(const std::string& path, Json& json) {
+  const std::string sha256 = sha256_of(path);
+  json["sha256"] = sha256;
+  if (const KnownFile* known = known_file(sha256)) json["known_as"] = known->description;
+}
+
+void print_identity(const Json& json) {
+  fmt::print("{:<14}{}\n", "sha256", json["sha256"].get<std::string>());
+  if (json.contains("known_as")) fmt::print("{:<14}{}\n", "known as", json["known_as"].get<std::string>());
+}
+
+// A file of tensors in a foreign format, nothing converted: what a user needs to see to know what it is.
+int run_foreign(const Options& options) {
+  const auto file = open_tensor_file(options.file);
+  Json json{{"file", options.file}, {"format", file->format()}, {"looks_like", guess_network(*file)}};
+  json["file_bytes"] = file->bytes();
+  add_identity(options.file, json);
+  json["tensors"] = Json::array();
+  for (const TensorInfo& tensor : file->tensors())
+    json["tensors"].push_back(
+        {{"name", tensor.name}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
+  if (options.json) {
+    fmt::print("{}\n", json.dump(2));
+    return 0;
+  }
+  fmt::print("{:<14}{}\n{:<14}{}\n", "format", file->format(), "looks like", guess_network(*file));
+  fmt::print("{:<14}{} bytes ({})\n", "file", file->bytes(), format_bytes(file->bytes()));
+  print_identity(json);
+  fmt::print("\n{:<40} {:<20} {}\n", "tensor", "shape", "type");
+  for (const TensorInfo& tensor : file->tensors())
+    fmt::print("{:<40} {:<20} {}\n", tensor.name, shape_text(tensor.shape), element_name(tensor.type));
+  fmt::print("\nto read it as a network, add --as {}\n", listed(kNetworkKinds, "|"));
+  return 0;
+}
+
+// Foreign formats of which the tensors can be listed without knowing the network.
+bool is_foreign(const std::string& path) {
+  switch (file_kind(path)) {
+    case FileKind::Zip:
+    case FileKind::Pickle:
+    case FileKind::Numpy:
+    case FileKind::Safetensors:
+      return true;
+    default:
+      break;
+  }
+  if (is_native(path)) return false;
   throw Error(
-      "{}: is not chiaro's own weights file but {}; if it is a network in another format, add --as {}",
-      options.file, describe(file_kind(options.file)), listed(kNetworkKinds, "|"));
+      "{}: is not chiaro's own weights file but {}; if it is a network in another format, add --as {}", path,
+      describe(file_kind(path)), listed(kNetworkKinds, "|"));
 }
 
 // "fp32", "fp16"; "" for a file in another format, whose tensors may have been converted.
@@ -48,6 +101,7 @@ Json summary(const Options& options, const WeightsFile& model) {
             {"parameters", parameters},
             {"tensors", Json::array()},
             {"file_bytes", std::filesystem::file_size(options.file)}};
+  add_identity(options.file, json);
   if (const auto precision = stored_precision(options.file, model); !precision.empty())
     json["precision"] = precision;
   json["architecture"] = Json::parse(model.architecture);
@@ -76,6 +130,7 @@ void print_summary(const Json& json, const WeightsFile& model) {
   const auto bytes = json["file_bytes"].get<std::int64_t>();
   fmt::print("{:<14}{} bytes ({}){}\n", "file", bytes, format_bytes(bytes),
              json.contains("precision") ? ", stored in " + json["precision"].get<std::string>() : "");
+  print_identity(json);
   print_object("architecture", json["architecture"]);
   print_object("input", json["preprocess"]);
   print_object("provenance", json["provenance"]);
@@ -94,6 +149,7 @@ void print_tensors(const WeightsFile& model) {
 }
 
 int run(const Options& options) {
+  if (options.kind.empty() && is_foreign(options.file)) return run_foreign(options);
   const WeightsFile model = read_model(options);
   const Json json = summary(options, model);
   if (options.json) {
@@ -113,7 +169,8 @@ void add_model_command(CLI::App& app, Command& chosen) {
   command->footer(
       "Examples:\n"
       "  inspect_engine model runs/starry_night/model.h5 --tensors\n"
-      "  inspect_engine model vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 --as vgg19");
+      "  inspect_engine model vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 --as vgg19\n"
+      "  inspect_engine model candy.pth");
   command->add_option("FILE", options->file, "weights file of any network")->required();
   command->add_option("--as", options->kind, "for a file in another format: the network to read it as")
       ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))

@@ -1,12 +1,15 @@
 #include "apps/inspect/network_features.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "engine/config/config.hpp"
 #include "engine/session.hpp"
+#include "engine/suggest.hpp"
 #include "kernels/picture/picture.hpp"
 #include "layers/nets/loss_network.hpp"
+#include "layers/nets/transform_model.hpp"
 #include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"
 
@@ -16,10 +19,41 @@ namespace {
 
 WeightsFile load_weights(const FeatureRequest& request) {
   if (request.weights != kRandomWeights) return load_network(request.weights, request.net);
+  if (request.net == "transform_net") throw Error("--weights random: give the file of a transform network");
   if (request.net == "resnet_upproj")
     throw Error("--weights random: random filters see no depth; give the file of a trained resnet_upproj");
   constexpr std::uint64_t kSeed = 1;
   return random_vgg(request.net == "vgg16" ? 16 : 19, 64, kSeed);
+}
+
+// The layers by name. A loss network stops at the deepest of them.
+std::map<std::string, TensorId> build_loss_network(Graph& graph, LossNetwork& network, TensorId picture,
+                                                   DType dtype, const FeatureRequest& request) {
+  auto ids = network.build(graph, picture, dtype, request.layers, "");
+  for (const auto& [layer, id] : ids) graph.keep(id);
+  return ids;
+}
+
+std::map<std::string, TensorId> build_transform_layers(Graph& graph, TransformModel& model, TensorId picture,
+                                                       DType dtype, const FeatureRequest& request) {
+  const TensorId output = build_transform_net(graph, *model.params, picture, model.config, dtype);
+  std::map<std::string, TensorId> all;
+  std::vector<std::string> names;
+  for (const auto& node : graph.nodes()) {
+    all[node.name] = node.output;
+    names.push_back(node.name);
+  }
+  all["output"] = output;
+  names.push_back("output");
+  std::map<std::string, TensorId> wanted;
+  for (const auto& layer : request.layers) {
+    if (!all.contains(layer)) {
+      throw Error("{}: the transform network has no layer '{}'{}; its layers are {}", request.weights, layer,
+                  did_you_mean(layer, names), listed(names));
+    }
+    graph.keep(wanted[layer] = all[layer]);
+  }
+  return wanted;
 }
 
 std::vector<float> to_floats(ConstTensorView x) {
@@ -34,9 +68,9 @@ std::vector<float> to_floats(ConstTensorView x) {
 }  // namespace
 
 void add_feature_options(CLI::App& command, FeatureRequest& request) {
-  command.add_option("--net", request.net, "vgg19, vgg16 or resnet_upproj")
+  command.add_option("--net", request.net, "vgg19, vgg16, resnet_upproj or transform_net")
       ->required()
-      ->check(CLI::IsMember({"vgg19", "vgg16", "resnet_upproj"}))
+      ->check(CLI::IsMember({"vgg19", "vgg16", "resnet_upproj", "transform_net"}))
       ->type_name("KIND");
   command.add_option("--weights", request.weights, "weights of the network, or random (VGG only)")
       ->required()
@@ -56,11 +90,18 @@ Image read_feature_picture(const FeatureRequest& request) {
 
 std::vector<Feature> compute_features(Context& context, const FeatureRequest& request, const Image& picture,
                                       DType dtype) {
-  const auto network = LossNetwork::load(load_weights(request), request.weights, request.layers);
   Graph graph(context);
   const TensorId input = graph.add_input("picture", {{1, picture.height, picture.width, 3}, DType::F32});
-  const auto ids = network->build(graph, input, dtype, request.layers, "");
-  for (const auto& [layer, id] : ids) graph.keep(id);
+  std::unique_ptr<LossNetwork> network;  // they own the parameters
+  TransformModel model;
+  std::map<std::string, TensorId> ids;
+  if (request.net == "transform_net") {
+    model = make_transform_model(load_weights(request), request.weights);
+    ids = build_transform_layers(graph, model, input, dtype, request);
+  } else {
+    network = LossNetwork::load(load_weights(request), request.weights, request.layers);
+    ids = build_loss_network(graph, *network, input, dtype, request);
+  }
   Session session(std::move(graph), {});
   picture::to_tensor(context, picture.pixels.data(), session.tensor(input));
   session.forward();

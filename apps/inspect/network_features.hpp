@@ -1,4 +1,4 @@
-// Features of one picture in a loss network: what the commands activations and features share.
+// Features of one picture in a network: what the commands activations and features share.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
@@ -11,9 +11,11 @@
 namespace chiaro {
 
 struct FeatureRequest {
-  std::string net;      // "vgg19", "vgg16" or "resnet_upproj"
+  std::string net;      // "vgg19", "vgg16", "resnet_upproj" or "transform_net"
   std::string weights;  // file, or "random" for a VGG
   std::string image;
+  // Of a transform network: names of its nodes ("conv1", "res2.norm1", ...; norms with the border that the next
+  // convolution reads), and "output".
   std::vector<std::string> layers;
 };
 

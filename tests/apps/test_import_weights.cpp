@@ -3,7 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/file_util.hpp"
 #include "engine/io/weights_file.hpp"
+#include "kernels/common/build_config.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/run_program.hpp"
 #include "weights_import/random_vgg.hpp"
@@ -60,6 +62,46 @@ TEST_CASE("import_weights: --half stores the nearest half-precision values") {
   REQUIRE(result.status == 0);
   CHECK(contains(result.out, ", fp16, "));
   CHECK(read_weights(target).parameters[1].values == std::vector<float>{1.0f, 0.0999755859375f, -2.5f, 1.0f});
+}
+
+TEST_CASE("import_weights: there and back through safetensors, the same bytes") {
+  const test::TemporaryFolder folder;
+  const std::string first = folder / "first.h5", middle = folder / "middle.safetensors",
+                    last = folder / "last.h5";
+  WeightsFile weights = random_vgg(19, 4, 1, "relu2_1");
+  weights.provenance =
+      nlohmann::ordered_json{{"source", "random"},
+                             {"source_file", "x"},
+                             {"written_by", fmt::format("chiaro {} import_weights", kVersion)}}
+          .dump();
+  write_weights(first, weights);
+  REQUIRE(import_weights({first, "--as", "vgg19", "-o", middle}).status == 0);
+  REQUIRE(import_weights({middle, "--as", "vgg19", "-o", last}).status == 0);
+  WeightsFile after = read_weights(last);
+  CHECK(nlohmann::json::parse(after.provenance)["source_file"] == "middle.safetensors");
+  after.provenance = weights.provenance;
+  write_weights(last, after);
+  CHECK(read_text(first) == read_text(last));
+}
+
+TEST_CASE("import_weights: what cannot be exported is refused before anything is written") {
+  const test::TemporaryFolder folder;
+  const std::string source = write_small_vgg(folder);
+  const auto refusal = [&](const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments{source, "--as", "vgg19", "-o", folder / name};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto result = import_weights(arguments);
+    CHECK(result.status == 1);
+    CHECK(!std::filesystem::exists(folder / name));
+    return result.err;
+  };
+  CHECK(contains(refusal("out.pth"),
+                 "cannot tell the format to write from '.pth'; expected a name that ends in .h5"));
+  CHECK(contains(refusal("out"), "cannot tell the format to write from ''"));
+  CHECK(contains(refusal("out.onnx"), "transform"));
+  CHECK(contains(refusal("out.onnx", {"--half"}), "--half: ONNX files are written in fp32"));
+  CHECK(contains(refusal("out.h5", {"--preprocess", "torch"}),
+                 "--preprocess torch contradicts the file, which says caffe"));
 }
 
 TEST_CASE("import_weights: refusals are one line, and nothing is written") {

@@ -90,8 +90,9 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
     CHECK(refusal(tiny.fresh()) ==
           vgg +
               ": no weights for vgg19 can be read from it: it is a web page (HTML): the download went wrong; "
-              "expected chiaro's own weights file or Keras' "
-              "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5\n");
+              "expected chiaro's own file, Keras' vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, "
+              "torchvision's "
+              "vgg19-....pth, or imagenet-vgg-verydeep-19.mat\n");
   }
   SUBCASE("a layer that it does not have") {
     CHECK(refusal(tiny.fresh({"loss.content.layers=relu4_22"})) ==

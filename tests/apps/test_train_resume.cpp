@@ -78,18 +78,22 @@ void check_same_as_uninterrupted(const TinyTraining& tiny, Words overrides) {
 }  // namespace
 
 TEST_CASE("train_engine --resume: killed at random moments, the results have the same bits") {
-  std::string precision;
-  SUBCASE("fp32") {
-    precision = "fp32";
+  std::string precision = "fp32";
+  int threads = 1;
+  SUBCASE("fp32") {}
+  SUBCASE("fp32, two threads") {
+    threads = 2;
   }
-  SUBCASE("bf16") {
+  SUBCASE("bf16, two threads") {
     precision = "bf16";
+    threads = 2;
   }
   if (precision == "bf16" && !Context(1).has_fast_bf16()) {
     MESSAGE("skipped: this CPU has no bf16 arithmetic");
     return;
   }
-  const TinyTraining tiny;
+  TinyTraining tiny;
+  tiny.threads = threads;
   const Words overrides{kEndless, "train.checkpoint_every=3", "train.preview_every=7",
                         "train.precision=" + precision};
   constexpr int kKills = 6;

@@ -75,7 +75,8 @@ out = "run"
     write_weights(depth(), file);
   }
 
-  // Command lines; one thread, so that tests beside each other do not slow each other down.
+  // Command lines; one thread where it does not matter: tests run beside each other.
+  int threads = 1;
   Words fresh(const Words& overrides = {}) const { return arguments({config()}, overrides); }
   Words resumed(const Words& overrides = {}) const { return arguments({"--resume", run()}, overrides); }
 
@@ -85,8 +86,8 @@ out = "run"
   }
 
  private:
-  static Words arguments(Words words, const Words& overrides) {
-    words.insert(words.end(), {"--threads", "1"});
+  Words arguments(Words words, const Words& overrides) const {
+    words.insert(words.end(), {"--threads", std::to_string(threads)});
     for (const std::string& text : overrides) words.insert(words.end(), {"--set", text});
     return words;
   }
