@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, configures, builds and runs the tests. ctest's summary comes last.
+# Installs what is missing, configures, builds and runs the tests, then fuzzes each reader of foreign files for 20
+# seconds (tests/fuzz.sh).
 #   tests/run.sh         optimised (preset cpu, build/cpu)
 #   tests/run.sh asan    with address and undefined-behaviour sanitizers (preset cpu-asan, build/cpu-asan)
 # CHIARO_DATA may name a folder with real weights and photos; tests that want them are skipped without it.
@@ -12,8 +13,9 @@ case "${1:-cpu}" in
   *) echo "usage: tests/run.sh [cpu|asan]" >&2; exit 2 ;;
 esac
 
-apps/install_dependencies.sh
+apps/install_dependencies.sh --tests
 cmake --preset "$preset"
 cmake --build --preset "$preset" -j "$(nproc)"
 export OMP_WAIT_POLICY=passive  # several test programs share the cores: waiting threads must not spin
-exec ctest --preset "$preset" -j "$(nproc)" --no-tests=error
+ctest --preset "$preset" -j "$(nproc)" --no-tests=error
+[[ $preset == cpu-asan ]] || tests/fuzz.sh

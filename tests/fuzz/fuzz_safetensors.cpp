@@ -1,0 +1,19 @@
+// The safetensors reader on arbitrary bytes: an Error or tensors, nothing else.
+#include "kernels/common/error.hpp"
+#include "tests/fuzz/import_all.hpp"
+#include "tests/fuzz/memory_path.hpp"
+#include "weights_import/files/safetensors.hpp"
+#include "weights_import/files/safetensors_network.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const MemoryFile input(data, size);
+  try {
+    const auto file = chiaro::open_safetensors(input.path());
+    for (std::size_t i = 0; i < file->tensors().size(); ++i)
+      if (static_cast<std::int64_t>(file->read(i).size()) != file->tensors()[i].count()) std::abort();
+    if (chiaro::holds_network(*file)) chiaro::read_network(*file);
+    import_all(*file);
+  } catch (const chiaro::Error&) {
+  }
+  return 0;
+}
