@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs chiaro's CPU benchmarks beside PyTorch in one go, alternating, and writes the result as JSON and Markdown.
 
-    /usr/bin/python3 benchmarks/compare_pytorch.py --bin build/cpu/benchmarks --out benchmarks/results/cpu
+    /usr/bin/python3 benchmarks/compare_pytorch.py --bin build/cpu/benchmarks --out benchmarks/results/cpu/compare
 
 Needs Debian's python3-torch and libopenblas0-openmp (see pytorch_train_step.py for why). Every row is measured
 `rounds` times in turn with its peers, so that a busy moment hits all of them; medians and ratios of medians are
@@ -86,7 +86,7 @@ def cpu_name():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", default="build/cpu/benchmarks", help="folder of train_bench and stylize_bench")
-    parser.add_argument("--out", default="benchmarks/results/cpu", help="result files without their extension")
+    parser.add_argument("--out", default="benchmarks/results/cpu/compare", help="result files without their extension")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=3)
