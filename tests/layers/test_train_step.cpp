@@ -2,8 +2,8 @@
 // tests/golden/train_step.py says about comparing holds here.
 //
 // The depth term comes from a network of some 60 convolutions, and fp32 sums inside these alone move it by
-// several 1e-6: PyTorch's fp32 run is off by 4e-6. So with fast convolutions it is compared with PyTorch's own
-// deviation; with the reference convolutions, which sum in double, it meets 1e-6 like every other term.
+// several 1e-6: PyTorch's fp32 run is off by 4e-6. So with fast convolutions it is compared with PyTorch's
+// own deviation; with the reference convolutions, which sum in double, it meets 1e-6 like every other term.
 #include <doctest/doctest.h>
 
 #include "tests/layers/style_step.hpp"
