@@ -216,6 +216,7 @@ def make_numpy():
     np.save(path("hostile.npy"), np.array({"a": Wants()}, dtype=object))
 
 
-os.makedirs(FOLDER, exist_ok=True)
-make_torch()
-make_numpy()
+if __name__ == "__main__":
+    os.makedirs(FOLDER, exist_ok=True)
+    make_torch()
+    make_numpy()

@@ -19,10 +19,12 @@ inline std::filesystem::path matlab_file(const std::string& name) {
   return std::filesystem::path("weights_import/data/matlab") / name;
 }
 
-// The file itself, or NAME.gz unpacked into the folder.
-inline std::filesystem::path unpacked(const std::string& name, const TemporaryFolder& folder) {
-  const std::filesystem::path packed = matlab_file(name + ".gz");
-  if (!std::filesystem::exists(packed)) return matlab_file(name);
+// The file itself, or NAME.gz unpacked into the folder. kind: the folder of data/ that it lies in.
+inline std::filesystem::path unpacked(const std::string& name, const TemporaryFolder& folder,
+                                      const std::string& kind = "matlab") {
+  const std::filesystem::path directory = std::filesystem::path("weights_import/data") / kind;
+  const std::filesystem::path packed = directory / (name + ".gz");
+  if (!std::filesystem::exists(packed)) return directory / name;
   gzFile in = gzopen(packed.c_str(), "rb");
   require(in != nullptr, "{}: cannot be opened", packed.string());
   std::string bytes, piece(1 << 16, '\0');

@@ -8,6 +8,7 @@
 #include "engine/file_util.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/weights_import/matlab_files.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/keras_vgg.hpp"
 #include "weights_import/known_files.hpp"
@@ -201,6 +202,25 @@ TEST_CASE("network imports: ResNet-UpProj by chiaro's own names") {
   const WeightsFile loaded = load_network(file.path, "resnet_upproj", {.padding = "make3d"});
   CHECK(same(loaded.parameters, native));
   CHECK(loaded.architecture == R"({"width":2,"encoder":"resnet50-c4","padding":"make3d"})");
+}
+
+TEST_CASE("network imports: NYU_ResNet-UpProj.npy as Python 2 wrote it") {
+  const TemporaryFolder folder;
+  const auto path = test::unpacked("fcrn_python2.npy", folder, "python");
+  const WeightsFile loaded = load_network(path, "resnet_upproj");
+  CHECK(loaded.architecture == R"({"width":1,"encoder":"resnet50","padding":"nyu"})");
+  CHECK(loaded.preprocess == to_json(Preprocess{}));
+  const auto expected = upproj_tensors(1, true);
+  REQUIRE(loaded.parameters.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const NamedTensor& tensor = loaded.parameters[i];
+    CAPTURE(expected[i].name);
+    CHECK(tensor.name == expected[i].name);
+    CHECK(tensor.shape == expected[i].shape);
+    CHECK(test::wrong_values(tensor.name, tensor.shape, tensor.values) == 0);
+  }
+  CHECK(contains(error_of([&] { load_network(path, "vgg19"); }),
+                 "it is NumPy dictionary with ResNet-UpProj (resnet_upproj); expected torchvision's"));
 }
 
 TEST_CASE("network imports: what chiaro exported comes back bit for bit, and keeps its preprocessing") {
