@@ -241,6 +241,27 @@ TEST_CASE("network imports: what chiaro exported comes back bit for bit, and kee
                  "--preprocess caffe contradicts the file, which says torch"));
 }
 
+TEST_CASE("network imports: what is no weights file at all is named, whatever was asked for") {
+  const TemporaryFolder folder;
+  const auto path = folder / "weights.pth";
+  const auto message = [&](const std::string& contents, const std::string& kind) {
+    write_text(path, contents);
+    return error_of([&] { load_network(path, kind); });
+  };
+  for (const auto name : kNetworkKinds) {
+    const std::string kind(name);
+    CAPTURE(kind);
+    CHECK(contains(message("<!DOCTYPE html><html>404</html>", kind),
+                   "it is a web page (HTML): the download went wrong"));
+    CHECK(contains(
+        message("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", kind),
+        "it is a Git LFS pointer, not the file itself: run 'git lfs pull'; expected chiaro's own file"));
+    CHECK(contains(message("", kind), "it is empty"));
+    CHECK(contains(message("\x1f\x8b\x08", kind), "it is a gzip archive: unpack it first"));
+    CHECK(contains(message("PK\x03\x04 and no more", kind), "is a zip archive that is cut short or damaged"));
+  }
+}
+
 TEST_CASE("network imports: checksums, and the files known by them") {
   TemporaryFolder folder;
   write_text(folder / "abc", "abc");  // the example of FIPS 180-2
