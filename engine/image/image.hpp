@@ -55,6 +55,22 @@ Image decode_image(std::span<const std::uint8_t> file, const std::string& name);
 ImageInfo probe_image(const std::string& path);
 ImageInfo probe_image(std::span<const std::uint8_t> file, const std::string& name);
 
+// ---- reading grey values (decode_depth.cpp) ----
+
+// One channel of numbers, for example depths, as they are stored: nothing is scaled.
+struct GreyImage {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  int bits = 8;                       // 8 or 16, as in the file
+  std::vector<std::uint16_t> values;  // (height, width)
+  bool operator==(const GreyImage&) const = default;
+};
+
+// Reads a grey PNG of 8 or 16 bits. Errors as decode_image; also any other format, colours, alpha, or
+// fewer bits.
+GreyImage decode_grey(const std::string& path);
+GreyImage decode_grey(std::span<const std::uint8_t> file, const std::string& name);
+
 // ---- writing (encode.cpp) ----
 
 // Writes a .png, .jpg or .jpeg file (extension in any case; JPEG quality 95, which has no alpha: RGBA
