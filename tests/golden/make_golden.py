@@ -2,7 +2,8 @@
 """Writes the golden files of this folder: what PyTorch computes for chiaro's networks and its training step.
 
     apt-get install python3-torch python3-h5py      (any PyTorch from 1.13 on; CPU only; about a minute)
-    python3 tests/golden/make_golden.py             writes transform_net.h5, train_step.h5, vgg.h5, resnet_upproj.h5
+    python3 tests/golden/make_golden.py             writes transform_net.h5, train_step.h5, vgg.h5, resnet_upproj.h5,
+                                                    upproj_training.h5
     python3 tests/golden/make_golden.py --check     compares with the committed files instead; status 1 if they differ
     python3 tests/golden/make_golden.py vgg         only the files named
 
@@ -15,6 +16,7 @@ vgg.h5            vgg19/<feature>, vgg16/<feature>, gram/vgg19/<relu>: each a sa
                   (1,48,40,3), width 64; gram/vgg19/relu1_1/values holds that matrix in full.
 resnet_upproj.h5  <variant>/<feature>: sampled tensors; attributes of <variant> say which network and input size.
 train_step.h5     see train_step.py.
+upproj_training.h5  see upproj_training.py.
 
 A sampled tensor is a group of shape (4; Gram: 3), stats = mean and L2 norm in float64, indices (up to 64) into the
 flattened NHWC tensor, samples = the values there, fp32_nmse (1).
@@ -30,6 +32,7 @@ import torch
 import hash_values
 import nets
 import train_step
+import upproj_training
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 SAMPLES = 64
@@ -107,11 +110,29 @@ def make_resnet_upproj(file):
             write_sampled(new_group(group, feature), nets.nhwc(exact[feature]), nets.nhwc(approximate[feature]))
 
 
+def make_upproj_training(file):
+    variants = {
+        "nyu_res4": (dict(width=4, padding="nyu", last_stage=4), (2, 64, 96)),
+        "make3d": (dict(width=4, padding="make3d", last_stage=5), (2, 128, 96)),
+    }
+    for name, (config, size) in variants.items():
+        exact, loss, gradients, running = upproj_training.step(torch.float64, size, config)
+        approximate, _, gradients32, _ = upproj_training.step(torch.float32, size, config)
+        group = new_group(file, name, **config, batch=size[0], height=size[1], width_px=size[2])
+        write_sampled(new_group(group, "prediction"), nets.nhwc(exact), nets.nhwc(approximate))
+        group["loss"] = [loss]
+        order = sorted(gradients)
+        group["gradients"] = np.stack([upproj_training.summary(gradients[key]) for key in order])
+        group["gradients_fp32_nmse"] = [train_step.nmse(gradients[key], gradients32[key]) for key in order]
+        group["running"] = np.stack([upproj_training.summary(running[key]) for key in sorted(running)])
+
+
 GOLDENS = {
     "transform_net": make_transform_net,
     "train_step": train_step.make,
     "vgg": make_vgg,
     "resnet_upproj": make_resnet_upproj,
+    "upproj_training": make_upproj_training,
 }
 
 

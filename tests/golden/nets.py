@@ -104,16 +104,24 @@ def pool_tf_same(x):
     return F.max_pool2d(F.pad(x, (*border(w), *border(h)), value=float("-inf")), 3, 2)
 
 
-def resnet_upproj(p, x, width=64, padding="nyu", last_stage=5):
-    """x: RGB 0..255 as it is. With last_stage=4 `layer1` reads res4f. Its output has 16*width channels either way."""
+def resnet_upproj(p, x, width=64, padding="nyu", last_stage=5, running=None):
+    """x: RGB 0..255 as it is. With last_stage=4 `layer1` reads res4f. Its output has 16*width channels either way.
+
+    With `running`, an empty dictionary, it is the network in training: statistics of the batch, no biases before batch
+    norms; the running statistics that one step leaves are put there."""
+    training = running is not None
 
     def batch_norm(x, name):
         c = (x.shape[1],)
         mean, variance, scale, offset = (p.get(f"{name}.{key}", c) for key in ("mean", "variance", "scale", "offset"))
-        return F.batch_norm(x, mean, variance, scale, offset, eps=1e-4)
+        if training:
+            mean = running[f"{name}.mean"] = mean.detach().clone()
+            variance = running[f"{name}.variance"] = variance.detach().clone()
+        return F.batch_norm(x, mean, variance, scale, offset, training=training, momentum=0.1, eps=1e-4)
 
     def conv(x, name, k, size=1, stride=1, bias=False):
         weight = p.oihw(name, k, size, size, x.shape[1])
+        bias = bias and (not training or name == "ConvPred")
         return F.conv2d(x, weight, p.bias(name, k) if bias else None, stride, padding=size // 2)
 
     def bottleneck(x, name, k, stride, project):
@@ -132,7 +140,8 @@ def resnet_upproj(p, x, width=64, padding="nyu", last_stage=5):
                                            ("C", (3, 2), (0, 1)), ("D", (2, 2), (1, 1))):
             rows, cols = ((1, 1) if extent == 3 else short for extent in (r, s))
             part = f"{name}_Conv{letter}"
-            out[:, :, row::2, col::2] = F.conv2d(F.pad(x, (*cols, *rows)), p.oihw(part, k, r, s, c), p.bias(part, k))
+            bias = None if training else p.bias(part, k)
+            out[:, :, row::2, col::2] = F.conv2d(F.pad(x, (*cols, *rows)), p.oihw(part, k, r, s, c), bias)
         return out
 
     def up_project(x, scale, k):

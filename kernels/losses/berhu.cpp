@@ -1,0 +1,46 @@
+#include "kernels/losses/berhu.hpp"
+
+#include "kernels/common/rows.hpp"
+
+namespace chiaro::losses {
+
+namespace {
+
+void check_pair(ConstTensorView prediction, ConstTensorView target) {
+  check_present("berhu", "the prediction", prediction);
+  check_tensor("berhu", "the target", target, DType::F32, prediction.shape);
+}
+
+}  // namespace
+
+std::int64_t berhu_workspace_bytes(Shape prediction) {
+  return cpu::berhu_workspace_bytes(prediction);
+}
+
+void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView target, double scale,
+                   float* value, float* state, void* workspace) {
+  check_pair(prediction, target);
+  require(value && state && workspace, "berhu: value, state and a workspace of {} bytes are needed",
+          berhu_workspace_bytes(prediction.shape));
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::berhu_forward(prediction, target, scale, value, state, workspace);
+  }
+}
+
+void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorView target, const float* state,
+                    double scale, TensorView dprediction, GradientMode mode) {
+  if (mode == GradientMode::Ignore) return;
+  check_pair(prediction, target);
+  require(state != nullptr, "berhu: the state of the forward pass is missing");
+  require(dprediction && dprediction.shape == prediction.shape,
+          "berhu: the gradient has shape {}, expected {}", to_string(dprediction.shape),
+          to_string(prediction.shape));
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::berhu_backward(prediction, target, state, scale, dprediction,
+                                 mode == GradientMode::Accumulate);
+  }
+}
+
+}  // namespace chiaro::losses
