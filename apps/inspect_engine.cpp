@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   chiaro::add_model_command(app, chosen);
   chiaro::add_features_command(app, chosen);
   chiaro::add_activations_command(app, chosen);
+  chiaro::add_depth_command(app, chosen);
   chiaro::add_gradients_command(app, chosen);
   chiaro::add_plan_command(app, chosen);
   app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);

@@ -9,6 +9,7 @@ namespace chiaro {
 using Command = std::function<int()>;
 
 void add_activations_command(CLI::App& app, Command& chosen);
+void add_depth_command(CLI::App& app, Command& chosen);
 void add_features_command(CLI::App& app, Command& chosen);
 void add_gradients_command(CLI::App& app, Command& chosen);
 void add_model_command(CLI::App& app, Command& chosen);
