@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <vector>
 
 #include "engine/io/h5_file.hpp"
 #include "kernels/common/error.hpp"
@@ -15,20 +16,32 @@ namespace {
 constexpr const char* kFormat = "chiaro_checkpoint";
 constexpr std::int64_t kVersion = 1;
 
+// One group of a file: a slab of values of a store.
 struct Slab {
   const char* group;
-  std::span<float> (ParamStore::*get)() const;
+  const ParamStore* store;
+  std::span<float> values;
+
+  std::span<float> of(const ParamStore::Entry& entry) const {
+    return values.subspan(static_cast<std::size_t>(entry.offset),
+                          static_cast<std::size_t>(entry.shape.count()));
+  }
 };
-constexpr std::array<Slab, 3> kSlabs{{{"values", &ParamStore::values},
-                                      {"first_moments", &ParamStore::first_moments},
-                                      {"second_moments", &ParamStore::second_moments}}};
+
+std::vector<Slab> slabs_of(const ParamStore& store, const ParamStore* statistics) {
+  std::vector<Slab> slabs{{"values", &store, store.values()},
+                          {"first_moments", &store, store.first_moments()},
+                          {"second_moments", &store, store.second_moments()}};
+  if (statistics) slabs.push_back({"statistics", statistics, statistics->values()});
+  return slabs;
+}
 
 // FNV-1a, 64 bits, over the bit patterns of all values. HDF5 alone does not notice a changed byte.
-std::int64_t checksum(const ParamStore& store) {
+std::int64_t checksum(const std::vector<Slab>& slabs) {
   std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const auto& slab : kSlabs)
-    for (const auto& entry : store.entries())
-      for (const float value : (store.*slab.get)().subspan(entry.offset, entry.shape.count()))
+  for (const auto& slab : slabs)
+    for (const auto& entry : slab.store->entries())
+      for (const float value : slab.of(entry))
         hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001b3u;
   return std::bit_cast<std::int64_t>(hash);
 }
@@ -50,12 +63,13 @@ CheckpointInfo read_info(const H5Reader& file) {
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info,
-                      const ParamStore& store) {
+void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info, const ParamStore& store,
+                      const ParamStore* statistics) {
   require(store.trainable(), "{}: a frozen network has no training state", path.string());
-  for (const auto& slab : kSlabs)
-    for (const auto& entry : store.entries()) {
-      const auto values = (store.*slab.get)().subspan(entry.offset, entry.shape.count());
+  const auto slabs = slabs_of(store, statistics);
+  for (const auto& slab : slabs)
+    for (const auto& entry : slab.store->entries()) {
+      const auto values = slab.of(entry);
       if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
         throw Error("{}: not written, because {} of parameter '{}' hold a value that is not finite",
                     path.string(), slab.group, entry.name);
@@ -67,11 +81,10 @@ void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& i
   file.attribute("/", "threads", info.threads);
   file.attribute("/", "precision", info.precision);
   file.attribute("/", "config", info.config);
-  file.attribute("/", "checksum", checksum(store));
-  for (const auto& slab : kSlabs)
-    for (const auto& entry : store.entries())
-      file.floats(std::string(slab.group) + "/" + entry.name, dimensions(entry.shape),
-                  (store.*slab.get)().subspan(entry.offset, entry.shape.count()));
+  file.attribute("/", "checksum", checksum(slabs));
+  for (const auto& slab : slabs)
+    for (const auto& entry : slab.store->entries())
+      file.floats(std::string(slab.group) + "/" + entry.name, dimensions(entry.shape), slab.of(entry));
   file.close();
 }
 
@@ -79,18 +92,24 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
   return read_info(H5Reader(path));
 }
 
-CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store) {
+CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store, ParamStore* statistics) {
   const H5Reader file(path);
   CheckpointInfo info = read_info(file);
-  for (const std::string& name : file.datasets(kSlabs[0].group))
-    if (!store.find(name))
-      throw Error("{}: holds parameter '{}', which this network does not have", file.file(), name);
-  for (const auto& slab : kSlabs)
-    for (const auto& entry : store.entries())
-      file.read_floats(std::string(slab.group) + "/" + entry.name, dimensions(entry.shape),
-                       (store.*slab.get)().subspan(entry.offset, entry.shape.count()));
+  const auto slabs = slabs_of(store, statistics);
+  for (const auto& slab : slabs) {
+    if (!file.exists(slab.group)) throw Error("{}: holds no {}", file.file(), slab.group);
+    if (slab.group != slabs.front().group && slab.store == &store) continue;  // the same names
+    for (const std::string& name : file.datasets(slab.group))
+      if (!slab.store->find(name))
+        throw Error("{}: holds parameter '{}', which this network does not have", file.file(), name);
+  }
+  for (const auto& slab : slabs) {
+    for (const auto& entry : slab.store->entries())
+      file.read_floats(std::string(slab.group) + "/" + entry.name, dimensions(entry.shape), slab.of(entry));
+  }
   store.values_changed();
-  if (checksum(store) != file.integer_attribute("/", "checksum"))
+  if (statistics) statistics->values_changed();
+  if (checksum(slabs) != file.integer_attribute("/", "checksum"))
     throw Error("{}: damaged: its checksum is not that of its values", file.file());
   return info;
 }

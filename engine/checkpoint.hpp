@@ -1,9 +1,9 @@
 // Training state on disk: everything that an exact resume needs.
 //
 // HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, precision, config (the resolved
-// TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter. Written
-// atomically. Batches, crops and initial values are pure functions of the seed and the iteration, so no
-// generator state is kept.
+// TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter; where
+// the network has running statistics also a group statistics with theirs. Written atomically. Batches, crops
+// and initial values are pure functions of the seed and the iteration, so no generator state is kept.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -20,11 +20,14 @@ struct CheckpointInfo {
   std::string config;
 };
 
-// Refuses, as an Error that names the parameter, to write values that are not finite.
-void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info, const ParamStore& store);
+// statistics: a frozen store that training changes, or null. Refuses, as an Error that names the parameter,
+// to write values that are not finite.
+void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info, const ParamStore& store,
+                      const ParamStore* statistics = nullptr);
 
-// Fills the allocated store bit for bit. Errors name the file: not a checkpoint, damaged, another network.
-CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store);
+// Fills the allocated stores bit for bit. Errors name the file: not a checkpoint, damaged, another network.
+CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store,
+                               ParamStore* statistics = nullptr);
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
 }  // namespace chiaro

@@ -21,7 +21,8 @@ using Curves = std::map<std::string, std::vector<Point>>;
 
 struct Metrics {
   Curves weighted, gradient_norms;
-  std::string summary;  // of the last line
+  Curves loss, validation;  // of depth networks
+  std::string summary;      // of the last iteration
 };
 
 Metrics read_metrics(const RunFolder& folder) {
@@ -39,8 +40,14 @@ Metrics read_metrics(const RunFolder& folder) {
     };
     add("weighted", metrics.weighted);
     add("gradient_norms", metrics.gradient_norms);
-    metrics.summary = fmt::format("After iteration {:.0f}: total loss {:.4g}, {:.3g} images per second.",
-                                  iteration, json.value("total", 0.0), json.value("images_per_s", 0.0));
+    add("validation", metrics.validation);
+    if (json.contains("validation")) continue;
+    if (json.contains("loss") && json["loss"].is_number())
+      metrics.loss["loss"].push_back({iteration, json["loss"].get<double>()});
+    metrics.summary =
+        fmt::format("After iteration {:.0f}: {} {:.4g}, {:.3g} images per second.", iteration,
+                    json.contains("loss") ? "loss" : "total loss",
+                    json.value("total", json.value("loss", 0.0)), json.value("images_per_s", 0.0));
   }
   return metrics;
 }
@@ -156,7 +163,7 @@ std::string escape(const std::string& text) {
 }  // namespace
 
 void write_report(const RunFolder& folder) {
-  const Metrics metrics = read_metrics(folder);
+  Metrics metrics = read_metrics(folder);
   const std::string title = escape(std::filesystem::absolute(folder.path()).filename().string());
   std::string html = fmt::format(
       "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
@@ -167,7 +174,17 @@ void write_report(const RunFolder& folder) {
       "pre{{background:#f5f5f5;padding:1em;overflow:auto;font-size:12px}}figure{{margin:1.5em 0}}"
       "figcaption{{color:#666}}</style><h1>{0}</h1>",
       title);
-  html += "<p>" + metrics.summary + "</p><h2>Weighted loss terms</h2>" + chart(metrics.weighted);
+  const bool depth = !metrics.loss.empty();
+  html += "<p>" + metrics.summary + "</p>";
+  html += depth ? "<h2>Depth loss, metres</h2>" + chart(metrics.loss)
+                : "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
+  metrics.validation.erase("pixels");
+  if (!metrics.validation.empty())
+    html +=
+        "<h2>Validation</h2><p>On pictures that the network is not trained on: rel, rms (metres) and log10 "
+        "are "
+        "errors, delta1 to delta3 shares of pixels.</p>" +
+        chart(metrics.validation);
   if (!metrics.gradient_norms.empty())
     html +=
         "<h2>Gradient norm of each weighted term at the generated pictures</h2><p>What each term pulls with: "
@@ -176,7 +193,10 @@ void write_report(const RunFolder& folder) {
         "change.</p>" +
         chart(metrics.gradient_norms);
   auto previews = folder.previews();
-  if (!previews.empty()) html += "<h2>Previews</h2><p>Photos above, stylised below; newest first.</p>";
+  if (!previews.empty())
+    html += fmt::format(
+        "<h2>Previews</h2><p>{}; newest first.</p>",
+        depth ? "Photo, measured depth (grey: unknown), prediction" : "Photos above, stylised below");
   constexpr std::size_t kShown = 12;
   std::reverse(previews.begin(), previews.end());
   for (std::size_t i = 0; i < std::min(previews.size(), kShown); ++i)

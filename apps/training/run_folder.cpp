@@ -40,11 +40,15 @@ std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& 
 
 }  // namespace
 
-RunFolder RunFolder::create(const TrainConfig& config) {
-  RunFolder folder{fs::path(config.train.out)};
+void RunFolder::require_new(const std::string& path) {
+  const RunFolder folder{fs::path(path)};
   if (fs::exists(folder.metrics_file()) || !folder.checkpoints().empty())
-    throw Error("{}: already holds a run; continue it with --resume {} or choose another train.out",
-                config.train.out, config.train.out);
+    throw Error("{0}: already holds a run; continue it with --resume {0} or choose another train.out", path);
+}
+
+RunFolder RunFolder::create(const TrainConfig& config) {
+  require_new(config.train.out);
+  RunFolder folder{fs::path(config.train.out)};
   make_folder(folder.path_ / "previews");
   make_folder(folder.path_ / "checkpoints");
   write_text(folder.config_file(), to_toml(config));

@@ -13,6 +13,8 @@ namespace chiaro {
 
 class RunFolder {
  public:
+  // Throws Error when the folder already holds a run.
+  static void require_new(const std::string& path);
   // Makes the folder of a new run and writes config.toml. A folder that already holds a run is an Error.
   static RunFolder create(const TrainConfig& config);
   // Opens the folder of a run to continue it.

@@ -27,13 +27,15 @@ WeightsFile load_loss_weights(const std::string& path, const std::string& networ
   if (!std::filesystem::exists(path)) {
     if (network == "resnet_upproj")
       throw Error(
-          "{}: the depth network's weights are missing; give the file of a ResNet-UpProj as "
-          "weights.resnet_upproj, or train without depth: --set loss.depth.weight=0",
+          "{}: the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, "
+          "or a network of your own (task = \"depth\" trains one), as weights.resnet_upproj, or train "
+          "without "
+          "depth: --set loss.depth.weight=0",
           path);
     throw Error(
         "{}: the {} weights are missing; give the path of Keras' "
-        "{}_weights_tf_dim_ordering_tf_kernels_notop.h5 as "
-        "weights.{}, or \"random\" for random filters",
+        "{}_weights_tf_dim_ordering_tf_kernels_notop.h5, "
+        "or of PyTorch's or MatConvNet's file, as weights.{}, or \"random\" for random filters",
         path, network, network, network);
   }
   return load_network(path, network);

@@ -1,5 +1,6 @@
 #include "apps/training/style_trainer.hpp"
 
+#include "apps/training/optimizer.hpp"
 #include "engine/param_io.hpp"
 #include "kernels/adam/adam.hpp"
 #include "kernels/picture/picture.hpp"
@@ -53,12 +54,7 @@ const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std
 }
 
 void StyleTrainer::update(std::int64_t step) {
-  const adam::Hyper hyper{
-      .lr = optimizer_.lr, .beta1 = optimizer_.beta1, .beta2 = optimizer_.beta2, .eps = optimizer_.eps};
-  adam::step(context_, hyper, step, params_->slab_count(), params_->gradients().data(),
-             params_->values().data(), params_->first_moments().data(), params_->second_moments().data(),
-             nullptr);
-  params_->values_changed();
+  optimizer_step(context_, optimizer_, step, *params_);
 }
 
 std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos) {

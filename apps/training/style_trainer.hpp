@@ -29,7 +29,7 @@ class StyleTrainer {
   const std::vector<Term>& forward(std::span<const std::uint8_t> photos);
   void backward() { session_->backward(); }
   const std::vector<Term>& terms() const { return terms_; }  // as of the last forward()
-  void update(std::int64_t step);                            // Adam; step counts from 1
+  void update(std::int64_t step);                            // one step of the optimiser; counts from 1
 
   // L2 norm of the gradient of every weighted term with respect to the generated pictures, in the order of
   // the terms. Runs forward and backward once per term; leaves parameters and their gradients alone.

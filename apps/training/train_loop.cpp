@@ -1,17 +1,16 @@
 #include "apps/training/train_loop.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <csignal>
-#include <cstring>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "apps/common/program.hpp"
+#include "apps/training/balance.hpp"
 #include "apps/training/progress.hpp"
 #include "apps/training/report.hpp"
 #include "apps/training/run_folder.hpp"
+#include "apps/training/run_state.hpp"
+#include "apps/training/signal_guard.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "engine/checkpoint.hpp"
 #include "engine/data/loader.hpp"
@@ -21,29 +20,6 @@
 namespace chiaro {
 
 namespace {
-
-volatile std::sig_atomic_t stop_signal = 0;
-
-void note_signal(int signal) {
-  if (stop_signal) std::_Exit(128 + signal);  // asked twice: now
-  stop_signal = signal;
-}
-
-// Ctrl-C and termination end the run after the iteration at hand.
-class SignalGuard {
- public:
-  SignalGuard() {
-    stop_signal = 0;
-    for (std::size_t i = 0; i < kSignals.size(); ++i) before_[i] = std::signal(kSignals[i], note_signal);
-  }
-  ~SignalGuard() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i) std::signal(kSignals[i], before_[i]);
-  }
-
- private:
-  static constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
-  std::array<void (*)(int), 2> before_;
-};
 
 LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch) {
   LoaderOptions options;
@@ -69,16 +45,6 @@ std::vector<Image> preview_photos(const PhotoSource& source, const TrainConfig& 
   return photos;
 }
 
-// The configuration as it goes into a model that may be handed on: file names, but no folders of this machine.
-TrainConfig without_folders(TrainConfig config) {
-  const auto strip = [](std::string& path) { path = std::filesystem::path(path).filename().string(); };
-  for (std::string& path : config.data.train) strip(path);
-  for (std::string* path : {&config.style.image, &config.weights.vgg19, &config.weights.vgg16,
-                            &config.weights.resnet_upproj, &config.model.init, &config.train.out})
-    strip(*path);
-  return config;
-}
-
 class Run {
  public:
   Run(Context& context, const TrainConfig& config, RunFolder folder, StyleTrainer& trainer,
@@ -96,7 +62,7 @@ class Run {
   int execute() {
     const SignalGuard signals;
     const auto previews = preview_photos(*source_, config_);
-    while (done_ < config_.train.iterations && !stop_signal) {
+    while (done_ < config_.train.iterations && !stop_requested()) {
       iterate();
       if (due(config_.train.checkpoint_every)) save_checkpoint();
       if (due(config_.train.preview_every)) {
@@ -153,17 +119,10 @@ class Run {
     log(terms, line);
   }
 
-  // Nothing of the iteration is kept: the parameters are still those of the one before.
   [[noreturn]] void stop_run(std::int64_t iteration, const std::string& reason, const std::string& remedy) {
     progress_.finish_line();
     write_report(folder_);
-    throw Error("iteration {}: {}; the run is stopped, {}. A lower {} may help", iteration, reason,
-                last_checkpoint(), remedy);
-  }
-
-  std::string last_checkpoint() const {
-    return saved_ == 0 ? "there is no checkpoint yet"
-                       : "the last checkpoint is " + folder_.checkpoint_file(saved_).string();
+    throw stopped_run(folder_, iteration, saved_, reason, remedy);
   }
 
   void log(const std::vector<StyleTrainer::Term>& terms, nlohmann::ordered_json& line) {
@@ -192,7 +151,7 @@ class Run {
                        trainer_.params());
     } catch (const Error& error) {
       progress_.finish_line();
-      throw Error("iteration {}: {}; {}", done_, error.what(), last_checkpoint());
+      throw Error("iteration {}: {}; {}", done_, error.what(), last_checkpoint(folder_, saved_));
     }
     folder_.prune_checkpoints(done_, config_.train.keep_checkpoints);
     saved_ = done_;
@@ -208,11 +167,10 @@ class Run {
   }
 
   void write_model() {
-    const nlohmann::ordered_json provenance{
-        {"tool", fmt::format("chiaro {} train_engine", kVersion)},
-        {"iterations", done_},
-        {"precision", name_of(trainer_.dtype())},
-        {"config", to_toml(without_folders(config_))}};
+    const nlohmann::ordered_json provenance{{"tool", fmt::format("chiaro {} train_engine", kVersion)},
+                                            {"iterations", done_},
+                                            {"precision", name_of(trainer_.dtype())},
+                                            {"config", to_toml(without_folders(config_))}};
     write_weights(folder_.model_file(),
                   transform_weights_file(trainer_.params(), trainer_.network(), provenance.dump()));
   }
@@ -235,36 +193,6 @@ void announce(const StyleTrainer& trainer, const Context& context, const PhotoSo
   for (const auto& note : trainer.notes()) fmt::print(stderr, "note: {}\n", note);
 }
 
-// What a resumed run may do differently without changing its results.
-void require_same_results(const std::vector<std::string>& overrides) {
-  static constexpr std::array<const char*, 8> kKeys{
-      "train.iterations", "train.checkpoint_every", "train.keep_checkpoints",     "train.preview_every",
-      "train.log_every",  "data.workers",           "train.gradient_norms_every", "data.cache_mb"};
-  for (const auto& text : overrides) {
-    const std::string key = text.substr(0, text.find_first_of(" ="));
-    if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
-      throw Error(
-          "--resume with --set {}: this would change the run's results; start a new run, for example from "
-          "this one's model with model.init",
-          text);
-  }
-}
-
-// The newest checkpoint that can be read, loaded. None when the run was cut off before its first one.
-std::optional<CheckpointInfo> restore(const RunFolder& folder, ParamStore& params) {
-  auto checkpoints = folder.checkpoints();
-  if (checkpoints.empty()) return {};
-  for (; !checkpoints.empty(); checkpoints.pop_back()) {
-    try {
-      return read_checkpoint(checkpoints.back(), params);
-    } catch (const Error& error) {
-      fmt::print(stderr, "{}; trying the checkpoint before it\n", error.what());
-    }
-  }
-  throw Error("{}: none of its checkpoints can be read; start again with another train.out",
-              folder.path().string());
-}
-
 }  // namespace
 
 BatchOptions batch_options(const TrainConfig& config) {
@@ -285,6 +213,13 @@ int train_style(Context& context, const TrainConfig& config, const TrainOptions&
   TrainConfig resolved = config;
   resolved.train.precision = name_of(dtype);
   const std::shared_ptr<const PhotoSource> source = open_photo_source(resolved.data.train);
+  if (resolved.loss.balance == "gradient") {
+    RunFolder::require_new(resolved.train.out);
+    resolved = balance_losses(context, resolved, source, dtype, options.session);
+    fmt::print(stderr, "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}\n",
+               resolved.loss.style.weight, resolved.loss.content.weight, resolved.loss.depth.weight,
+               resolved.loss.tv_weight);
+  }
   StyleTrainer trainer(context, resolved, dtype, options.session);
   RunFolder folder = RunFolder::create(resolved);
   announce(trainer, context, *source, trainer.params().parameter_count(),
@@ -304,23 +239,15 @@ int resume_style(Context& context, const std::filesystem::path& run,
   if (!folder.checkpoints().empty()) start.model.init.clear();  // no longer needed, and perhaps gone
   StyleTrainer trainer(context, start, dtype, options.session);
 
-  const auto info = restore(folder, trainer.params());
+  const auto info = restore(folder, trainer.params(), nullptr);
   const std::int64_t done = info ? info->iteration : 0;
-  if (done > config.train.iterations)
-    throw Error("{}: has {} iterations already, train.iterations = {} cannot take them back", run.string(),
-                done, config.train.iterations);
-  if (info && info->threads != context.threads())
-    fmt::print(stderr,
-               "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
-               "(--threads {0} keeps them)\n",
-               info->threads, context.threads());
+  require_not_over(config, folder, done);
+  note_threads(context, info);
   folder.truncate_metrics(done);
   write_text(folder.config_file(), to_toml(config));
   announce(trainer, context, *source, trainer.params().parameter_count(),
            trainer.session().plan().memory.arena_bytes);
-  fmt::print(stderr, "{}\n",
-             info ? fmt::format("resuming after iteration {}", done)
-                  : "the run stopped before its first checkpoint; starting from the beginning");
+  announce_resume(info);
   return Run(context, config, std::move(folder), trainer, source, done).execute();
 }
 

@@ -4,16 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/train_options.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/batch_builder.hpp"
-#include "engine/session_plan.hpp"
 #include "kernels/common/context.hpp"
 
 namespace chiaro {
-
-struct TrainOptions {
-  SessionOptions session;
-};
 
 // How a run makes its batches.
 BatchOptions batch_options(const TrainConfig& config);

@@ -35,7 +35,17 @@ bool read_strings(const toml::node& node, std::vector<std::string>& out) {
 
 bool in_range(double value, NumberKey::Range range) {
   if (!std::isfinite(value) || value < 0) return false;
-  return (range != NumberKey::Positive || value > 0) && (range != NumberKey::ZeroToBelowOne || value < 1);
+  switch (range) {
+    case NumberKey::Positive:
+      return value > 0;
+    case NumberKey::ZeroToBelowOne:
+      return value < 1;
+    case NumberKey::AboveZeroToOne:
+      return value > 0 && value <= 1;
+    case NumberKey::AtLeastZero:
+      break;
+  }
+  return true;
 }
 
 // Stores a value in a key's field; false when its type or value is not allowed. Paths start from folder.
@@ -71,6 +81,11 @@ struct Assign {
     if (!value) return false;
     *key.value = key.or_random && *value == kRandomWeights ? *value : absolute_path(*value, folder);
     return true;
+  }
+  bool operator()(const TextKey& key) const {
+    const auto value = node.value_exact<std::string>();
+    if (value) *key.value = *value;
+    return value.has_value();
   }
   bool operator()(const PathListKey& key) const {
     std::vector<std::string> paths;
@@ -143,7 +158,8 @@ void assign_table(const std::vector<ConfigKey>& keys, const toml::table& table, 
 
 bool takes_text(const ConfigKey& key) {
   return std::holds_alternative<ChoiceKey>(key.target) || std::holds_alternative<PathKey>(key.target) ||
-         std::holds_alternative<PathListKey>(key.target) || std::holds_alternative<NameListKey>(key.target);
+         std::holds_alternative<TextKey>(key.target) || std::holds_alternative<PathListKey>(key.target) ||
+         std::holds_alternative<NameListKey>(key.target);
 }
 
 std::string trimmed(const std::string& text) {

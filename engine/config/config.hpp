@@ -24,7 +24,7 @@ struct ModelConfig {
   std::string padding = "reflect";   // or "zero"
   double norm_eps = 1e-5;
   std::string output = "tanh150";  // or "linear"
-  std::string init;               // model file to start from; "" = random values
+  std::string init;                // model file to start from; "" = random values
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -57,21 +57,42 @@ struct FeatureLossConfig {
   std::vector<std::string> layers;
   std::vector<double> layer_weights;
   double weight = 0;
+  double share = 0;  // with loss.balance = "gradient": of the gradient, in place of the weight
   bool operator==(const FeatureLossConfig&) const = default;
 };
 
 struct LossConfig {
-  FeatureLossConfig style = {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {}, 1e2};
+  std::string balance = "weights";  // or "gradient": weights are worked out from shares before the run begins
+  FeatureLossConfig style = {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {}, 1e2, 0.6};
   std::string style_reduction =
       "mean";  // loss.style.reduction: over the C*C entries of a Gram matrix; or "sum"
-  FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5};
-  FeatureLossConfig depth = {"resnet_upproj", {"up_8x", "up_16x", "prediction"}, {}, 1e2};
+  FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5, 0.25};
+  FeatureLossConfig depth = {"resnet_upproj", {"up_8x", "up_16x", "prediction"}, {}, 1e2, 0.15};
   double tv_weight = 2e2;  // loss.tv.weight
+  double tv_share = 0;     // loss.tv.share
   bool operator==(const LossConfig&) const = default;
 };
 
-struct OptimizerConfig {  // Adam
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+// What task = "depth" trains, and on what: data.train names one folder with rgb/ and depth/.
+struct DepthConfig {
+  std::string train_list = "train.txt", validation_list = "val.txt";  // in that folder; "" = all, none
+  double metres_per_unit = 0.001;                                     // of the depth maps
+  std::string encoder = "resnet50";                                   // or "resnet50-c4", without stage 5
+  std::string encoder_weights;                                        // Keras HDF5; "" = random values
+  std::int64_t width = 64;                                            // channels of the stem
+  std::int64_t input_height = 228, input_width = 304;
+  std::int64_t validate_every = 500;  // iterations; 0 = only at the end
+  bool augment = true;
+  bool operator==(const DepthConfig&) const = default;
+};
+
+struct OptimizerConfig {
+  std::string method = "adam";  // or "sgd"
+  double lr = 1e-3;
+  std::int64_t decay_every = 0;                   // iterations; 0 = never
+  double decay = 0.1;                             // factor of lr
+  double momentum = 0.9;                          // of SGD
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // of Adam
   bool operator==(const OptimizerConfig&) const = default;
 };
 
@@ -93,6 +114,7 @@ struct TrainConfig {
   StyleConfig style;
   WeightsConfig weights;
   LossConfig loss;
+  DepthConfig depth;
   OptimizerConfig optimizer;
   RunConfig train;  // [train]
   bool operator==(const TrainConfig&) const = default;

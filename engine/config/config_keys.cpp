@@ -19,6 +19,8 @@ std::string describe_range(NumberKey::Range range) {
       return "a number of at least 0";
     case NumberKey::Positive:
       return "a number greater than 0";
+    case NumberKey::AboveZeroToOne:
+      return "a number above 0, at most 1";
     case NumberKey::ZeroToBelowOne:
       break;
   }
@@ -46,7 +48,7 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"model.init", PathKey{&c.model.init}, "model file to start from"},
 
       {"data.train", PathListKey{&c.data.train},
-       "folders with photos (searched recursively) or one packed file"},
+       "folders with photos (searched recursively) or one packed file; depth: one folder"},
       {"data.image_size", IntegerKey{&c.data.image_size, 16, 4096}, "pixels, both sides"},
       {"data.batch_size", IntegerKey{&c.data.batch_size, 1, 1024}, "photos per iteration"},
       {"data.crop", ChoiceKey{&c.data.crop, {"random", "center", "none"}},
@@ -62,11 +64,14 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"weights.vgg16", PathKey{&c.weights.vgg16, true}, ""},
       {"weights.resnet_upproj", PathKey{&c.weights.resnet_upproj, true}, ""},
 
+      {"loss.balance", ChoiceKey{&c.loss.balance, {"weights", "gradient"}},
+       "gradient: weights follow from the shares"},
       {"loss.style.net", ChoiceKey{&c.loss.style.net, nets}, ""},
       {"loss.style.layers", NameListKey{&c.loss.style.layers}, ""},
       {"loss.style.layer_weights", NumberListKey{&c.loss.style.layer_weights},
        "one per layer; empty = all 1"},
       {"loss.style.weight", NumberKey{&c.loss.style.weight, at_least_0}, ""},
+      {"loss.style.share", NumberKey{&c.loss.style.share, at_least_0}, "of the gradient, with loss.balance"},
       {"loss.style.reduction", ChoiceKey{&c.loss.style_reduction, {"mean", "sum"}}, "over the Gram matrix"},
 
       {"loss.content.net", ChoiceKey{&c.loss.content.net, nets}, ""},
@@ -74,17 +79,43 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"loss.content.layer_weights", NumberListKey{&c.loss.content.layer_weights},
        "one per layer; empty = all 1"},
       {"loss.content.weight", NumberKey{&c.loss.content.weight, at_least_0}, ""},
+      {"loss.content.share", NumberKey{&c.loss.content.share, at_least_0},
+       "of the gradient, with loss.balance"},
 
       {"loss.depth.net", ChoiceKey{&c.loss.depth.net, all_nets}, ""},
       {"loss.depth.layers", NameListKey{&c.loss.depth.layers}, ""},
       {"loss.depth.layer_weights", NumberListKey{&c.loss.depth.layer_weights},
        "one per layer; empty = all 1"},
       {"loss.depth.weight", NumberKey{&c.loss.depth.weight, at_least_0}, ""},
+      {"loss.depth.share", NumberKey{&c.loss.depth.share, at_least_0}, "of the gradient, with loss.balance"},
 
       {"loss.tv.weight", NumberKey{&c.loss.tv_weight, at_least_0}, ""},
+      {"loss.tv.share", NumberKey{&c.loss.tv_share, at_least_0}, "of the gradient, with loss.balance"},
 
-      {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate of Adam"},
-      {"optimizer.beta1", NumberKey{&c.optimizer.beta1, NumberKey::ZeroToBelowOne}, ""},
+      {"depth.train_list", TextKey{&c.depth.train_list},
+       "ids to train on, a file in data.train with rgb/ and depth/; \"\" = all"},
+      {"depth.validation_list", TextKey{&c.depth.validation_list}, "ids to validate on; \"\" = none"},
+      {"depth.metres_per_unit", NumberKey{&c.depth.metres_per_unit, NumberKey::Positive},
+       "of the depth maps"},
+      {"depth.encoder", ChoiceKey{&c.depth.encoder, {"resnet50", "resnet50-c4"}}, "c4: without stage 5"},
+      {"depth.encoder_weights", PathKey{&c.depth.encoder_weights},
+       "ResNet-50 as Keras HDF5; \"\" = random values"},
+      {"depth.width", IntegerKey{&c.depth.width, 1, 512},
+       "channels of the first convolution; 64 = ResNet-50"},
+      {"depth.input_height", IntegerKey{&c.depth.input_height, 32, 4096}, "pixels"},
+      {"depth.input_width", IntegerKey{&c.depth.input_width, 32, 4096}, "pixels"},
+      {"depth.validate_every", IntegerKey{&c.depth.validate_every, 0, kAny},
+       "iterations; 0 = only at the end"},
+      {"depth.augment", BoolKey{&c.depth.augment}, "scale, rotate, mirror, recolour"},
+
+      {"optimizer.method", ChoiceKey{&c.optimizer.method, {"adam", "sgd"}}, ""},
+      {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate"},
+      {"optimizer.decay_every", IntegerKey{&c.optimizer.decay_every, 0, kAny},
+       "iterations between two steps of lr; 0 = never"},
+      {"optimizer.decay", NumberKey{&c.optimizer.decay, NumberKey::AboveZeroToOne}, "factor of lr per step"},
+      {"optimizer.momentum", NumberKey{&c.optimizer.momentum, NumberKey::ZeroToBelowOne}, "of sgd"},
+      {"optimizer.beta1", NumberKey{&c.optimizer.beta1, NumberKey::ZeroToBelowOne},
+       "of adam, as the next two"},
       {"optimizer.beta2", NumberKey{&c.optimizer.beta2, NumberKey::ZeroToBelowOne}, ""},
       {"optimizer.eps", NumberKey{&c.optimizer.eps, NumberKey::Positive}, ""},
 
@@ -112,6 +143,7 @@ std::string describe_allowed(const ConfigKey& key) {
           [](const BoolKey&) { return std::string("true or false"); },
           [](const ChoiceKey& k) { return "\"" + listed(k.choices, "\" or \"") + "\""; },
           [](const PathKey& k) { return std::string(k.or_random ? "a path or \"random\"" : "a path"); },
+          [](const TextKey&) { return std::string("text"); },
           [](const PathListKey&) { return std::string("a list of paths"); },
           [](const NameListKey&) { return std::string("a list of names"); },
           [](const NumberListKey&) { return std::string("a list of numbers of at least 0"); }},

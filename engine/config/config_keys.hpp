@@ -17,7 +17,7 @@ struct IntegerKey {
 };
 struct NumberKey {
   double* value;
-  enum Range { AtLeastZero, Positive, ZeroToBelowOne } range;
+  enum Range { AtLeastZero, Positive, ZeroToBelowOne, AboveZeroToOne } range;
 };
 struct BoolKey {
   bool* value;
@@ -29,6 +29,9 @@ struct ChoiceKey {
 struct PathKey {
   std::string* value;
   bool or_random = false;  // "random" is a word, not a path
+};
+struct TextKey {  // any text, kept as it is
+  std::string* value;
 };
 struct PathListKey {
   std::vector<std::string>* value;
@@ -42,7 +45,8 @@ struct NumberListKey {  // each at least 0
 
 struct ConfigKey {
   std::string name;  // "train.iterations"
-  std::variant<IntegerKey, NumberKey, BoolKey, ChoiceKey, PathKey, PathListKey, NameListKey, NumberListKey>
+  std::variant<IntegerKey, NumberKey, BoolKey, ChoiceKey, PathKey, TextKey, PathListKey, NameListKey,
+               NumberListKey>
       target;
   std::string help;
 };

@@ -111,6 +111,44 @@ TEST_CASE("checkpoint: the same state gives the same file") {
   CHECK(read_text(folder / "a.h5") == read_text(folder / "b.h5"));
 }
 
+TEST_CASE("checkpoint: running statistics are part of the state where a network has them") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "c.h5", plain = folder / "plain.h5";
+  const auto make_statistics = [](float value) {
+    auto store = std::make_unique<ParamStore>(ParamStore::Kind::Frozen);
+    store->add("norm1.mean", {1, 1, 1, 4});
+    store->allocate();
+    std::ranges::fill(store->values().first(4), value);
+    return store;
+  };
+  const auto saved = filled_store(), restored = make_store(kNetwork);
+  const auto statistics = make_statistics(0.25f), found = make_statistics(0);
+  write_checkpoint(path, kInfo, *saved, statistics.get());
+  CHECK(read_checkpoint(path, *restored, found.get()).iteration == kInfo.iteration);
+  CHECK(same_bits(found->values(), statistics->values()));
+  CHECK(same_bits(restored->values(), saved->values()));
+  CHECK(read_checkpoint_info(path).config == kInfo.config);
+
+  // A file from before there were any stays readable, but not for a network that has some.
+  write_checkpoint(plain, kInfo, *saved);
+  CHECK(!H5Reader(plain).exists("statistics"));
+  CHECK(read_error(plain) == "");
+  CHECK(error_of([&] { read_checkpoint(plain, *restored, found.get()); }) == plain + ": holds no statistics");
+
+  // They belong to the checksum, and have to be finite.
+  std::string bytes = read_text(path);
+  const std::string quarter(std::string("\0\0\x80\x3e", 4));
+  const std::size_t at = bytes.find(quarter + quarter + quarter + quarter);
+  REQUIRE(at != std::string::npos);
+  bytes[at] = 1;
+  std::ofstream(path, std::ios::binary) << bytes;
+  CHECK(error_of([&] { read_checkpoint(path, *restored, found.get()); }) ==
+        path + ": damaged: its checksum is not that of its values");
+  statistics->values()[1] = NAN;
+  CHECK(error_of([&] { write_checkpoint(path, kInfo, *saved, statistics.get()); }) ==
+        path + ": not written, because statistics of parameter 'norm1.mean' hold a value that is not finite");
+}
+
 TEST_CASE("checkpoint: values that are not finite are not written") {
   const TemporaryFolder folder;
   const std::string path = folder / "c.h5";

@@ -53,6 +53,63 @@ TEST_CASE("config: an empty file gives the documented defaults") {
   CHECK(config.train.out == "/project/runs/starry_night");
 }
 
+TEST_CASE("config: the defaults of a depth training") {
+  const TrainConfig config = parse("");
+  CHECK(config.depth.train_list == "train.txt");
+  CHECK(config.depth.validation_list == "val.txt");
+  CHECK(config.depth.metres_per_unit == 0.001);
+  CHECK(config.depth.encoder == "resnet50");
+  CHECK(config.depth.encoder_weights.empty());
+  CHECK(config.depth.width == 64);
+  CHECK(config.depth.input_height == 228);
+  CHECK(config.depth.input_width == 304);
+  CHECK(config.depth.validate_every == 500);
+  CHECK(config.depth.augment);
+  CHECK(config.optimizer.method == "adam");
+  CHECK(config.optimizer.momentum == 0.9);
+  CHECK(config.optimizer.decay_every == 0);
+  CHECK(config.optimizer.decay == 0.1);
+}
+
+TEST_CASE("config: a depth training is read, checked and written") {
+  const std::string text =
+      "task = \"depth\"\n[depth]\ntrain_list = \"lists/a.txt\"\nvalidation_list = \"\"\n"
+      "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nwidth = 32\n"
+      "input_height = 96\ninput_width = 128\nvalidate_every = 7\naugment = false\n"
+      "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\n";
+  const TrainConfig config = parse(text);
+  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 32, 96,
+                                    128, 7, false});  // lists are looked for in the data's folder
+  CHECK(config.optimizer.method == "sgd");
+  CHECK(config.optimizer.momentum == 0.5);
+  CHECK(config.optimizer.decay_every == 100);
+  CHECK(config.optimizer.decay == 1);
+  CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);
+  CHECK(contains(to_toml(config), "[depth]\ntrain_list = 'lists/a.txt'"));
+  CHECK(parse("", {"depth.validation_list="}).depth.validation_list.empty());
+  CHECK(parse("", {"depth.train_list=12"}).depth.train_list == "12");
+
+  CHECK(refusal("depth.train_list = 3") ==
+        "config.toml:1: depth.train_list = 3 is not allowed, expected text");
+  CHECK(refusal("depth.encoder = \"vgg\"") ==
+        "config.toml:1: depth.encoder = 'vgg' is not allowed, expected \"resnet50\" or \"resnet50-c4\"");
+  CHECK(refusal("depth.input_height = 31") ==
+        "config.toml:1: depth.input_height = 31 is not allowed, expected a whole number from 32 to 4096");
+  CHECK(contains(refusal("depth.metres_per_unit = 0"), "expected a number greater than 0"));
+  CHECK(contains(refusal("depth.width = 0"), "expected a whole number from 1 to 512"));
+  CHECK(contains(refusal("depth.validate_every = -1"), "expected a whole number of at least 0"));
+  CHECK(contains(refusal("depth.augment = 1"), "expected true or false"));
+  CHECK(contains(refusal("depth.encoder_weights = 1"), "expected a path"));
+  CHECK(refusal("optimizer.method = \"adamw\"") ==
+        "config.toml:1: optimizer.method = 'adamw' is not allowed, expected \"adam\" or \"sgd\"");
+  CHECK(contains(refusal("optimizer.momentum = 1"), "expected a number from 0 to below 1"));
+  for (const char* decay : {"0", "1.5"})
+    CHECK(contains(refusal(std::string("optimizer.decay = ") + decay), "a number above 0, at most 1"));
+  CHECK(contains(refusal("optimizer.decay_every = 0.5"), "expected a whole number of at least 0"));
+  CHECK(refusal("depth.validation = 1") ==
+        "config.toml:1: unknown key 'depth.validation'; did you mean 'depth.validation_list'?");
+}
+
 TEST_CASE("config: values are read from sections, dotted keys and inline tables alike") {
   const char* texts[] = {"[model]\nwidth = 8\n[loss.tv]\nweight = 3\n",
                          "model.width = 8\nloss.tv.weight = 3.0\n",

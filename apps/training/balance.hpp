@@ -1,0 +1,28 @@
+// Weights out of shares: loss.balance = "gradient".
+//
+// The terms of the loss share no scale, so raw weights say little. Here the user says how much of the
+// gradient each term shall have; the share of a term is the L2 norm of its gradient with respect to the
+// generated pictures, over the sum of all terms' norms. The norms of a network that has learnt nothing say
+// nothing about a trained one (the style term's falls by orders of magnitude), so they are taken in a trial:
+// weights from the norms of the first batch, kTrialIterations steps of Adam with these, then weights from the
+// norms of the next kMeasuredBatches batches, twice. The run itself begins afresh with the weights that came
+// out.
+#pragma once
+#include <memory>
+
+#include "engine/config/config.hpp"
+#include "engine/data/photo_source.hpp"
+#include "engine/session_plan.hpp"
+#include "kernels/common/context.hpp"
+#include "kernels/common/tensor_view.hpp"
+
+namespace chiaro {
+
+// The configuration with its weights replaced, terms of share 0 switched off, and balance = "weights". Scaled
+// so that the style weight is 100, or, without a style term, the first weight is 1. Shares need not add up
+// to 1. Deterministic. Errors: no share above 0, a term whose gradient vanishes, or is not finite.
+TrainConfig balance_losses(Context& context, const TrainConfig& config,
+                           const std::shared_ptr<const PhotoSource>& source, DType dtype,
+                           const SessionOptions& session);
+
+}  // namespace chiaro

@@ -1,0 +1,165 @@
+#include "apps/training/depth_trainer.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/training/optimizer.hpp"
+#include "engine/param_io.hpp"
+#include "kernels/adam/adam.hpp"
+#include "layers/depth_loss_layer.hpp"
+#include "layers/nets/resnet_upproj_training.hpp"
+#include "weights_import/keras_resnet.hpp"
+#include "weights_import/weights_import.hpp"
+
+namespace chiaro {
+
+namespace {
+
+constexpr const char* kLoss = "berhu";
+constexpr const char* kPrediction = "prediction";
+
+// Of Keras' ResNet-50. Networks without its weights are fed the same way, so that every run of one
+// configuration is.
+Preprocess encoder_preprocess() {
+  return {.mean = {123.68, 116.779, 103.939}, .scale = {1, 1, 1}, .convention = "caffe"};
+}
+
+void require_encoder_preprocess(const Preprocess& found, const std::string& file) {
+  const Preprocess expected = encoder_preprocess();
+  if (found.mean != expected.mean || found.scale != expected.scale)
+    throw Error("{}: wants its input prepared as {}; networks are trained here with {}", file, to_json(found),
+                to_json(expected));
+}
+
+std::string architecture_json(const ResnetUpprojConfig& network) {
+  const nlohmann::ordered_json json{{"width", network.width},
+                                    {"encoder", network.has_stage5 ? "resnet50" : "resnet50-c4"},
+                                    {"padding", "nyu"}};
+  return json.dump();
+}
+
+void copy_pixels(std::span<const float> values, TensorView to, const char* what) {
+  require(static_cast<std::int64_t>(values.size()) == to.shape.count(), "batch of {} {}, expected {}",
+          values.size(), what, to.shape.count());
+  std::ranges::copy(values, to.as<float>());
+}
+
+}  // namespace
+
+ResnetUpprojConfig depth_network_config(const DepthConfig& depth) {
+  return {.width = depth.width,
+          .has_stage5 = depth.encoder == "resnet50",
+          .padding = ResnetUpprojConfig::Side::Nyu,
+          .preprocess = encoder_preprocess()};
+}
+
+DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dtype,
+                           SessionOptions session_options)
+    : context_(context),
+      dtype_(dtype),
+      network_(depth_network_config(config.depth)),
+      optimizer_(config.optimizer) {
+  Graph graph(context);
+  picture_ = graph.add_input(
+      "picture",
+      {{config.data.batch_size, config.depth.input_height, config.depth.input_width, 3}, DType::F32});
+  const TensorId prediction =
+      build_resnet_upproj_training(graph, params_, statistics_, picture_, network_, dtype);
+  target_ = graph.add_input("target", {graph.shape(prediction), DType::F32});
+  graph.add_loss(kLoss, kLoss, std::make_unique<DepthLossLayer>(LossOptions{}), {prediction, target_});
+  params_.allocate();
+  statistics_.allocate();
+  session_options.backward = true;
+  session_.emplace(std::move(graph), session_options);
+  initialize(config);
+}
+
+void DepthTrainer::initialize(const TrainConfig& config) {
+  if (!config.model.init.empty()) return load_model(config.model.init);
+  initialize_resnet_upproj(params_, statistics_, network_, static_cast<std::uint64_t>(config.seed));
+  const std::string& file = config.depth.encoder_weights;
+  if (file.empty()) return;
+  const ImportedEncoder encoder = import_keras_resnet50(file);
+  require_encoder_preprocess(encoder.preprocess, file);
+  load_encoder(params_, statistics_, network_, encoder.tensors, file);
+}
+
+void DepthTrainer::load_model(const std::string& path) {
+  const WeightsFile start = load_network(path, "resnet_upproj");
+  const std::string expected = architecture_json(network_);
+  if (nlohmann::json::parse(start.architecture) != nlohmann::json::parse(expected))
+    throw Error("{}: holds a depth network {}, but the configuration's [depth] is {}", path,
+                start.architecture, expected);
+  require_encoder_preprocess(parse_preprocess(start.preprocess, path), path);
+  for (const NamedTensor& tensor : start.parameters) {
+    const bool dropped = tensor.name.ends_with(".bias") && !params_.find(tensor.name);
+    if (dropped && std::ranges::any_of(tensor.values, [](float v) { return v != 0; }))
+      throw Error("{}: '{}' is not zero: only networks that were trained by chiaro can be trained on", path,
+                  tensor.name);
+  }
+  load_parameters(params_, start.parameters, path);
+  load_parameters(statistics_, start.parameters, path);
+}
+
+PictureSize DepthTrainer::target_size() const {
+  const Shape shape = session_->graph().shape(target_);
+  return {shape.h, shape.w};
+}
+
+double DepthTrainer::forward(const DepthBatch& batch) {
+  copy_pixels(batch.rgb, session_->tensor(picture_), "colours");
+  copy_pixels(batch.depth, session_->tensor(target_), "depths");
+  session_->forward();
+  values_changed();
+  return session_->loss(kLoss);
+}
+
+void DepthTrainer::update(std::int64_t step) {
+  optimizer_step(context_, optimizer_, step, params_);
+  values_changed();
+}
+
+double DepthTrainer::parameter_gradient_norm() const {
+  return adam::gradient_norm(context_, params_.slab_count(), params_.gradients().data());
+}
+
+DepthTrainer::Inference& DepthTrainer::current_inference() {
+  if (!inference_) {
+    auto made = std::make_unique<Inference>();
+    Graph graph(context_);
+    made->picture = graph.add_input("picture", {session_->graph().shape(picture_), DType::F32});
+    made->prediction =
+        build_resnet_upproj(graph, made->store, made->picture, network_, dtype_, {kPrediction}, "")
+            .at(kPrediction);
+    graph.keep(made->prediction);
+    made->store.allocate();
+    made->session.emplace(std::move(graph), SessionOptions{});
+    inference_ = std::move(made);
+  }
+  if (!inference_is_current_)
+    load_resnet_upproj(inference_->store, network_,
+                       resnet_upproj_file_tensors(params_, statistics_, network_), "the network in training");
+  inference_is_current_ = true;
+  return *inference_;
+}
+
+std::span<const float> DepthTrainer::predict(const DepthBatch& batch) {
+  Inference& network = current_inference();
+  copy_pixels(batch.rgb, network.session->tensor(network.picture), "colours");
+  network.session->forward();
+  const TensorView depth = network.session->tensor(network.prediction);
+  network.metres.resize(static_cast<std::size_t>(depth.shape.count()));
+  for (std::size_t i = 0; i < network.metres.size(); ++i)
+    network.metres[i] = depth.dtype == DType::BF16 ? float(depth.as<bf16>()[i]) : depth.as<float>()[i];
+  return network.metres;
+}
+
+WeightsFile DepthTrainer::weights_file(const std::string& provenance) const {
+  return {.kind = "resnet_upproj",
+          .architecture = architecture_json(network_),
+          .preprocess = to_json(network_.preprocess),
+          .provenance = provenance,
+          .parameters = resnet_upproj_file_tensors(params_, statistics_, network_)};
+}
+
+}  // namespace chiaro

@@ -1,0 +1,15 @@
+// The optimiser that a configuration asks for, on all parameters of a network.
+#pragma once
+#include "engine/config/config.hpp"
+#include "engine/param_store.hpp"
+#include "kernels/common/context.hpp"
+
+namespace chiaro {
+
+// lr * decay^k, k = how many times decay_every iterations have passed before this step; it counts from 1.
+double learning_rate(const OptimizerConfig& config, std::int64_t step);
+
+// One step of Adam, or of SGD, whose velocity is kept where Adam keeps the first moments.
+void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params);
+
+}  // namespace chiaro
