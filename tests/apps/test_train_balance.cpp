@@ -38,10 +38,11 @@ TEST_CASE("loss.balance: after the trial, the terms' gradients have about the sh
   }
   REQUIRE(norms.size() == 3);
   for (const auto& [term, share] : {std::pair{"style", 0.5}, {"content", 0.3}, {"tv", 0.2}}) {
-    CAPTURE(term);
-    MESSAGE(std::string(term), ": share ", norms[term] / sum, ", asked for ", share);
-    CHECK(norms[term] / sum > share / 2);
-    CHECK(norms[term] / sum < share * 2);
+    const std::string name = term;
+    CAPTURE(name);
+    MESSAGE(name, ": share ", norms[name] / sum, ", asked for ", share);
+    CHECK(norms[name] / sum > share / 2);
+    CHECK(norms[name] / sum < share * 2);
   }
 }
 
