@@ -13,6 +13,7 @@
 #include "weights_import/matconvnet_upproj.hpp"
 #include "weights_import/matconvnet_vgg.hpp"
 #include "weights_import/network_imports.hpp"
+#include "weights_import/trial.hpp"
 
 namespace chiaro {
 namespace {
@@ -73,6 +74,18 @@ WeightsFile checked(WeightsFile weights, const std::filesystem::path& path, cons
   return weights;
 }
 
+WeightsFile load_hdf5(const std::filesystem::path& path, const std::string& kind,
+                      const ImportOptions& options) {
+  if (is_native(path)) return checked(read_weights(path), path, kind, options);
+  if (is_matlab_hdf5(path)) return load_matconvnet(path, kind, options);
+  if (kind.starts_with("vgg")) {
+    check_known_preprocess(path, options, "Keras' file");
+    return import_keras_vgg(path, kind == "vgg16" ? 16 : 19);
+  }
+  throw Error("{}: no weights for {} can be read from it: it is {}; expected {}", path.string(), kind,
+              describe(FileKind::Hdf5), readable_files(kind));
+}
+
 }  // namespace
 
 WeightsFile load_network(const std::filesystem::path& path, const std::string& kind,
@@ -81,12 +94,12 @@ WeightsFile load_network(const std::filesystem::path& path, const std::string& k
     throw Error("unknown kind of network '{}', expected {}", kind, listed(kNetworkKinds));
   const FileKind content = file_kind(path);
   switch (content) {
-    case FileKind::Hdf5:
-      if (is_native(path)) return checked(read_weights(path), path, kind, options);
-      if (is_matlab_hdf5(path)) return load_matconvnet(path, kind, options);
-      if (!kind.starts_with("vgg")) break;
-      check_known_preprocess(path, options, "Keras' file");
-      return import_keras_vgg(path, kind == "vgg16" ? 16 : 19);
+    case FileKind::Hdf5: {
+      ImportOptions silent = options;
+      silent.progress = nullptr;
+      try_in_child(path, [&] { load_hdf5(path, kind, silent); });
+      return load_hdf5(path, kind, options);
+    }
     case FileKind::Matlab:
       return load_matconvnet(path, kind, options);
     case FileKind::Zip:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes seeds/mat/ and seeds/mat73/: small MATLAB files from which fuzz_mat.cpp and fuzz_mat73.cpp start.
+"""Writes seeds/mat/ and seeds/hdf5/: small files from which fuzz_mat.cpp and fuzz_hdf5.cpp start.
 
   python3 seeds_matlab.py [FOLDER]
 
@@ -11,6 +11,7 @@ import struct
 import sys
 import zlib
 
+import h5py
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "weights_import"))
@@ -54,8 +55,8 @@ def depths(writer):
 
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "seeds")
-    folder, folder73 = root / "mat", root / "mat73"
-    for each in (folder, folder73):
+    folder, folder_hdf5 = root / "mat", root / "hdf5"
+    for each in (folder, folder_hdf5):
         each.mkdir(parents=True, exist_ok=True)
     data = matlab.OUT
     for name in ("features_le.mat", "features_be.mat", "features_be_packed.mat", "version4.mat"):
@@ -67,7 +68,17 @@ def main():
     (folder / "deep.mat").write_bytes(depths(writer))
     (folder / "deep_packed.mat").write_bytes(packed(depths(writer)))
     for name in ("features_v73.mat",):
-        (folder73 / name).write_bytes(gzip.decompress((data / (name + ".gz")).read_bytes()))
+        (folder_hdf5 / name).write_bytes(gzip.decompress((data / (name + ".gz")).read_bytes()))
+    with h5py.File(folder_hdf5 / "native.h5", "w") as file:
+        file.attrs.update(format="chiaro_weights", version=1, kind="vgg19", architecture='{"depth":19,"width":1}',
+                          preprocess="{}", provenance="{}")
+        file["parameters/conv1_1.weight"] = np.ones((1, 3, 3, 3), "f4")
+        file["parameters/conv1_1.bias"] = np.ones(1, "f2")
+    with h5py.File(folder_hdf5 / "keras.h5", "w") as file:
+        file.attrs["layer_names"] = [b"block1_conv1", b"block1_pool"]
+        group = file.create_group("block1_conv1")
+        group.create_dataset("block1_conv1_W_1:0", data=np.ones((3, 3, 3, 64), "f4"), compression="gzip")
+        group["block1_conv1_b_1:0"] = np.ones(64, "f4")
 
 
 if __name__ == "__main__":
