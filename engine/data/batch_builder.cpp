@@ -11,22 +11,24 @@ namespace {
 constexpr std::uint32_t kOrderStream =
     0x6F726472;  // "ordr" and "crop" in ASCII: unlikely to be used elsewhere
 constexpr std::uint32_t kCropStream = 0x63726F70;
-constexpr std::int64_t kMaxReplacements = 1000;
-constexpr std::size_t kKeptOrders = 3;  // workers are at most around one boundary between epochs
+
+std::shared_ptr<const PhotoSource> checked(std::shared_ptr<const PhotoSource> source) {
+  require(source && source->count() > 0, "loader: the source has no photos");
+  require(source->count() < (std::int64_t{1} << 32), "loader: {} photos are too many", source->count());
+  return source;
+}
 
 }  // namespace
 
 BatchBuilder::BatchBuilder(std::shared_ptr<const PhotoSource> source, const BatchOptions& options)
-    : source_(std::move(source)),
+    : source_(checked(std::move(source))),
       options_(options),
-      order_rng_(options.seed, kOrderStream),
-      crop_rng_(options.seed, kCropStream) {
-  require(source_ && source_->count() > 0, "loader: the source has no photos");
-  require(source_->count() < (std::int64_t{1} << 32), "loader: {} photos are too many", source_->count());
+      crop_rng_(options.seed, kCropStream),
+      orders_(Rng(options.seed, kOrderStream), source_->count()),
+      photos_(source_->count(), options.cache_bytes, "photos", "photos") {
   require(options.image_size > 0 && options.batch_size > 0 && options.cache_bytes >= 0,
           "loader: image size {}, batch size {} and cache of {} bytes are not possible", options.image_size,
           options.batch_size, options.cache_bytes);
-  cache_.resize(static_cast<std::size_t>(source_->count()));
 }
 
 void BatchBuilder::build(std::int64_t index, Batch& batch) {
@@ -43,51 +45,26 @@ void BatchBuilder::build(std::int64_t index, Batch& batch) {
 
 std::int64_t BatchBuilder::fill_sample(std::int64_t sample, std::uint8_t* pixels) {
   const std::int64_t count = source_->count(), size = options_.image_size;
-  const Order order = options_.shuffle ? order_of(sample / count) : nullptr;
-  const std::int64_t tries = std::min(count, kMaxReplacements);
-  const auto photo_at = [&](std::int64_t place) {
-    return order ? (*order)[static_cast<std::size_t>(place % count)] : place % count;
-  };
-  for (std::int64_t i = 0; i < tries; ++i) {
-    const std::int64_t index = photo_at(sample % count + i);
-    const Photo photo = prepared(index);
-    if (!photo) continue;
-    const auto counter = static_cast<std::uint64_t>(sample);
-    const std::int64_t slack = std::max(photo->height, photo->width) - size;
-    const std::int64_t offset = slack > 0 ? crop_rng_.below(counter, slack + 1) : 0;
-    const std::int64_t top = photo->height > size ? offset : 0, left = photo->width > size ? offset : 0;
-    for (std::int64_t y = 0; y < size; ++y) {
-      std::memcpy(pixels + y * size * 3, photo->at(top + y, left), static_cast<std::size_t>(size * 3));
-    }
-    return index;
-  }
-  const std::lock_guard lock(mutex_);
-  throw Error("photos: none of {} photos in a row can be used; the first: {}", tries,
-              bad_.at(photo_at(sample % count)));
+  const EpochOrders::Order order = options_.shuffle ? orders_.of(sample / count) : nullptr;
+  const auto [index, photo] = photos_.first_usable(
+      sample % count,
+      [&](std::int64_t place) {
+        return order ? (*order)[static_cast<std::size_t>(place % count)] : place % count;
+      },
+      [&](std::int64_t i) { return prepared(i); });
+  const auto counter = static_cast<std::uint64_t>(sample);
+  const std::int64_t slack = std::max(photo->height, photo->width) - size;
+  const std::int64_t offset = slack > 0 ? crop_rng_.below(counter, slack + 1) : 0;
+  const std::int64_t top = photo->height > size ? offset : 0, left = photo->width > size ? offset : 0;
+  for (std::int64_t y = 0; y < size; ++y)
+    std::memcpy(pixels + y * size * 3, photo->at(top + y, left), static_cast<std::size_t>(size * 3));
+  return index;
 }
 
 BatchBuilder::Photo BatchBuilder::prepared(std::int64_t photo) {
-  const auto slot = static_cast<std::size_t>(photo);
-  {
-    const std::lock_guard lock(mutex_);
-    if (cache_[slot]) return cache_[slot];
-    if (bad_.contains(photo)) return nullptr;
-  }
-  try {
-    const auto ready = std::make_shared<const Image>(prepare(photo));
-    const auto bytes = static_cast<std::int64_t>(ready->pixels.size());
-    const std::lock_guard lock(mutex_);
-    // Nothing is ever dropped: with every photo used once per epoch no other policy has more hits.
-    if (!cache_[slot] && cached_bytes_ + bytes <= options_.cache_bytes) {
-      cache_[slot] = ready;
-      cached_bytes_ += bytes;
-    }
-    return ready;
-  } catch (const Error& error) {
-    const std::lock_guard lock(mutex_);
-    bad_.emplace(photo, error.what());
-    return nullptr;
-  }
+  return photos_.get(
+      photo, [&] { return prepare(photo); },
+      [](const Image& image) { return static_cast<std::int64_t>(image.pixels.size()); });
 }
 
 Image BatchBuilder::prepare(std::int64_t photo) const {
@@ -104,22 +81,9 @@ Image BatchBuilder::prepare(std::int64_t photo) const {
   return options_.crop == CropMode::Center ? center_crop(image, size) : image;
 }
 
-BatchBuilder::Order BatchBuilder::order_of(std::int64_t epoch) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& [known, order] : orders_) {
-    if (known == epoch) return order;
-  }
-  auto order = std::make_shared<const std::vector<std::int64_t>>(
-      permutation(order_rng_, source_->count(), static_cast<std::uint64_t>(epoch) << 32));
-  orders_.emplace_back(epoch, order);
-  if (orders_.size() > kKeptOrders) orders_.pop_front();
-  return order;
-}
-
 std::vector<BadPhoto> BatchBuilder::bad_photos() const {
-  const std::lock_guard lock(mutex_);
   std::vector<BadPhoto> photos;
-  for (const auto& [photo, reason] : bad_) photos.push_back({source_->name(photo), reason});
+  for (const auto& [photo, reason] : photos_.bad()) photos.push_back({source_->name(photo), reason});
   return photos;
 }
 

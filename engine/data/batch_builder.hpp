@@ -7,15 +7,11 @@
 // one in its epoch's order, and recorded.
 #pragma once
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/data/photo_source.hpp"
+#include "engine/data/samples.hpp"
 #include "engine/rng.hpp"
 
 namespace chiaro {
@@ -41,11 +37,6 @@ struct Batch {
   std::vector<std::int64_t> photos;  // (batch_size): index of each photo in the source
 };
 
-struct BadPhoto {
-  std::string name;
-  std::string reason;  // one line that begins with the path
-};
-
 class BatchBuilder {
  public:
   BatchBuilder(std::shared_ptr<const PhotoSource> source, const BatchOptions& options);
@@ -58,23 +49,17 @@ class BatchBuilder {
   std::vector<BadPhoto> bad_photos() const;
 
  private:
-  using Order = std::shared_ptr<const std::vector<std::int64_t>>;
-  using Photo = std::shared_ptr<const Image>;
+  using Photo = SampleStore<Image>::Sample;
 
-  Order order_of(std::int64_t epoch);
   Photo prepared(std::int64_t photo);  // scaled, not yet cut where crop is Random; null: a bad photo
   Image prepare(std::int64_t photo) const;
   std::int64_t fill_sample(std::int64_t sample, std::uint8_t* pixels);
 
   std::shared_ptr<const PhotoSource> source_;
   BatchOptions options_;
-  Rng order_rng_, crop_rng_;
-
-  mutable std::mutex mutex_;  // guards what follows; never held while a photo is decoded
-  std::deque<std::pair<std::int64_t, Order>> orders_;
-  std::vector<Photo> cache_;
-  std::int64_t cached_bytes_ = 0;
-  std::map<std::int64_t, std::string> bad_;
+  Rng crop_rng_;
+  EpochOrders orders_;
+  SampleStore<Image> photos_;
 };
 
 }  // namespace chiaro

@@ -4,15 +4,12 @@
 #include <cmath>
 #include <span>
 
-#include "engine/data/photo_source.hpp"
 #include "kernels/common/error.hpp"
 
 namespace chiaro {
 namespace {
 
 constexpr std::uint32_t kOrderStream = 0x646F7264;  // "dord" in ASCII
-constexpr std::int64_t kMaxReplacements = 1000;
-constexpr std::size_t kKeptOrders = 3;  // workers are at most around one boundary between epochs
 constexpr std::int64_t kMaxAspect = 16;
 
 PictureSize size_of(const Image& photo) {
@@ -22,6 +19,12 @@ PictureSize size_of(const Image& photo) {
 // Place j of a batch in which every sample has the same number of values.
 std::span<float> slice(std::vector<float>& values, std::int64_t j, std::int64_t size) {
   return std::span(values).subspan(static_cast<std::size_t>(j * size), static_cast<std::size_t>(size));
+}
+
+std::shared_ptr<const DepthList> checked(std::shared_ptr<const DepthList> list) {
+  require(list != nullptr, "depth data: there is no list");
+  require(list->count() < (std::int64_t{1} << 32), "depth data: {} pairs are too many", list->count());
+  return list;
 }
 
 }  // namespace
@@ -59,9 +62,10 @@ DepthPair fit_to_input(DepthPair pair, PictureSize input, double frame, const st
 }
 
 DepthBatchBuilder::DepthBatchBuilder(std::shared_ptr<const DepthList> list, const DepthBatchOptions& options)
-    : list_(std::move(list)), options_(options), order_rng_(options.seed, kOrderStream) {
-  require(list_ != nullptr, "depth data: there is no list");
-  require(list_->count() < (std::int64_t{1} << 32), "depth data: {} pairs are too many", list_->count());
+    : list_(checked(std::move(list))),
+      options_(options),
+      orders_(Rng(options.seed, kOrderStream), list_->count()),
+      pairs_(list_->count(), options.cache_bytes, "depth data", "pairs") {
   require(options.batch_size > 0 && options.cache_bytes >= 0,
           "depth data: batch size {} and cache of {} bytes are not possible", options.batch_size,
           options.cache_bytes);
@@ -72,7 +76,6 @@ DepthBatchBuilder::DepthBatchBuilder(std::shared_ptr<const DepthList> list, cons
   require(options.frame > 0 && options.frame <= 1,
           "depth data: frame {}, expected a part of the picture above 0 and at most 1", options.frame);
   check_augmentation(options.augmentation);
-  cache_.resize(static_cast<std::size_t>(list_->count()));
 }
 
 std::int64_t DepthBatchBuilder::batches_per_pass() const {
@@ -98,22 +101,14 @@ void DepthBatchBuilder::build(std::int64_t index, DepthBatch& batch) {
 
 std::int64_t DepthBatchBuilder::fill_for_training(std::int64_t sample, DepthBatch& batch, std::int64_t j) {
   const std::int64_t count = list_->count(), epoch = sample / count;
-  const Order order = order_of(epoch);
-  const std::int64_t tries = std::min(count, kMaxReplacements);
-  const auto pair_at = [&](std::int64_t place) { return (*order)[static_cast<std::size_t>(place % count)]; };
-  for (std::int64_t i = 0; i < tries; ++i) {
-    const std::int64_t index = pair_at(sample % count + i);
-    const Pair pair = prepared(index);
-    if (!pair) continue;
-    fill(
-        *pair,
-        random_window(options_.augmentation, options_.seed, epoch, index, size_of(pair->rgb), options_.input),
-        batch, j);
-    return index;
-  }
-  const std::lock_guard lock(mutex_);
-  throw Error("depth data: none of {} pairs in a row can be used; the first: {}", tries,
-              bad_.at(pair_at(sample % count)));
+  const EpochOrders::Order order = orders_.of(epoch);
+  const auto [index, pair] = pairs_.first_usable(
+      sample % count, [&](std::int64_t place) { return (*order)[static_cast<std::size_t>(place % count)]; },
+      [&](std::int64_t i) { return prepared(i); });
+  fill(*pair,
+       random_window(options_.augmentation, options_.seed, epoch, index, size_of(pair->rgb), options_.input),
+       batch, j);
+  return index;
 }
 
 std::int64_t DepthBatchBuilder::fill_for_validation(std::int64_t place, DepthBatch& batch, std::int64_t j) {
@@ -122,11 +117,10 @@ std::int64_t DepthBatchBuilder::fill_for_validation(std::int64_t place, DepthBat
       fill(*pair, middle_window(size_of(pair->rgb), options_.input), batch, j);
       return place;
     }
-    const std::lock_guard lock(mutex_);
-    if (static_cast<std::int64_t>(bad_.size()) == list_->count()) {
+    const auto bad = pairs_.bad();
+    if (std::ssize(bad) == list_->count())
       throw Error("depth data: none of {} pairs can be used; the first: {}", list_->count(),
-                  bad_.begin()->second);
-    }
+                  bad.begin()->second);
   }
   std::ranges::fill(slice(batch.rgb, j, options_.input.height * options_.input.width * 3), 0.0f);
   std::ranges::fill(slice(batch.depth, j, options_.target.height * options_.target.width), 0.0f);
@@ -142,47 +136,18 @@ void DepthBatchBuilder::fill(const DepthPair& pair, const DepthTransform& transf
 }
 
 DepthBatchBuilder::Pair DepthBatchBuilder::prepared(std::int64_t index) {
-  const auto slot = static_cast<std::size_t>(index);
-  {
-    const std::lock_guard lock(mutex_);
-    if (cache_[slot]) return cache_[slot];
-    if (bad_.contains(index)) return nullptr;
-  }
-  try {
-    const auto ready = std::make_shared<const DepthPair>(
-        fit_to_input(list_->read(index), options_.input, options_.frame, list_->name(index)));
-    const auto bytes = static_cast<std::int64_t>(ready->rgb.pixels.size() +
-                                                 ready->depth.values.size() * sizeof(std::uint16_t));
-    const std::lock_guard lock(mutex_);
-    // Nothing is ever dropped: with every pair used once per epoch no other policy has more hits.
-    if (!cache_[slot] && cached_bytes_ + bytes <= options_.cache_bytes) {
-      cache_[slot] = ready;
-      cached_bytes_ += bytes;
-    }
-    return ready;
-  } catch (const Error& error) {
-    const std::lock_guard lock(mutex_);
-    bad_.emplace(index, error.what());
-    return nullptr;
-  }
-}
-
-DepthBatchBuilder::Order DepthBatchBuilder::order_of(std::int64_t epoch) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& [known, order] : orders_) {
-    if (known == epoch) return order;
-  }
-  auto order = std::make_shared<const std::vector<std::int64_t>>(
-      permutation(order_rng_, list_->count(), static_cast<std::uint64_t>(epoch) << 32));
-  orders_.emplace_back(epoch, order);
-  if (orders_.size() > kKeptOrders) orders_.pop_front();
-  return order;
+  return pairs_.get(
+      index,
+      [&] { return fit_to_input(list_->read(index), options_.input, options_.frame, list_->name(index)); },
+      [](const DepthPair& pair) {
+        return static_cast<std::int64_t>(pair.rgb.pixels.size() +
+                                         pair.depth.values.size() * sizeof(std::uint16_t));
+      });
 }
 
 std::vector<BadPhoto> DepthBatchBuilder::skipped() const {
   std::vector<BadPhoto> pairs = list_->skipped();
-  const std::lock_guard lock(mutex_);
-  for (const auto& [index, reason] : bad_) pairs.push_back({list_->name(index), reason});
+  for (const auto& [index, reason] : pairs_.bad()) pairs.push_back({list_->name(index), reason});
   return pairs;
 }
 

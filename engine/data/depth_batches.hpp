@@ -14,17 +14,13 @@
 //   be used, have pair -1, a black photo and no known depth: they count for nothing in masked metrics.
 #pragma once
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/data/depth_list.hpp"
 #include "engine/data/depth_transform.hpp"
-#include "engine/rng.hpp"
+#include "engine/data/samples.hpp"
 
 namespace chiaro {
 
@@ -65,10 +61,8 @@ class DepthBatchBuilder {
   std::vector<BadPhoto> skipped() const;
 
  private:
-  using Order = std::shared_ptr<const std::vector<std::int64_t>>;
-  using Pair = std::shared_ptr<const DepthPair>;
+  using Pair = SampleStore<DepthPair>::Sample;
 
-  Order order_of(std::int64_t epoch);
   Pair prepared(std::int64_t index);  // cut to the frame and scaled; null: cannot be used
   // These fill place j and return the pair that they used.
   std::int64_t fill_for_training(std::int64_t sample, DepthBatch& batch, std::int64_t j);
@@ -77,13 +71,8 @@ class DepthBatchBuilder {
 
   std::shared_ptr<const DepthList> list_;
   DepthBatchOptions options_;
-  Rng order_rng_;
-
-  mutable std::mutex mutex_;  // guards what follows; never held while a pair is decoded
-  std::deque<std::pair<std::int64_t, Order>> orders_;
-  std::vector<Pair> cache_;
-  std::int64_t cached_bytes_ = 0;
-  std::map<std::int64_t, std::string> bad_;
+  EpochOrders orders_;
+  SampleStore<DepthPair> pairs_;
 };
 
 // The part of a pair that networks see, scaled to cover the input: photos as resize(), depths by the nearest.

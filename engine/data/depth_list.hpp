@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/batch_builder.hpp"
+#include "engine/data/samples.hpp"
 #include "engine/image/image.hpp"
 
 namespace chiaro {

@@ -1,65 +1,26 @@
-// Delivers batches of training photos in order, made ahead of time by worker threads.
-//
-// The batches are those of BatchBuilder, whatever the number of workers: a run that is resumed with
-// first_batch = i sees exactly what the first run saw from batch i on.
+// Delivers batches of training photos in order, made ahead of time by worker threads: see Prefetcher and
+// BatchBuilder.
 #pragma once
-#include <condition_variable>
-#include <cstdint>
-#include <exception>
-#include <memory>
-#include <mutex>
-#include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/data/batch_builder.hpp"
+#include "engine/data/prefetcher.hpp"
 
 namespace chiaro {
 
-struct LoaderOptions {
+struct LoaderOptions : PrefetchOptions {
   BatchOptions batches;
-  std::int64_t first_batch = 0;
-  int workers = 2;   // threads; 0: next() makes the batch itself
-  int prefetch = 4;  // batches ready or in the making ahead of the one in use, at least 1
 };
 
-class Loader {
+class Loader : public Prefetcher<BatchBuilder, Batch> {
  public:
-  Loader(std::shared_ptr<const PhotoSource> source, const LoaderOptions& options);
-  // Workers finish the batch in hand and end.
-  ~Loader() = default;
-  Loader(const Loader&) = delete;
-  Loader& operator=(const Loader&) = delete;
+  Loader(std::shared_ptr<const PhotoSource> source, const LoaderOptions& options)
+      : Prefetcher(options, std::move(source), options.batches) {}
 
-  // The next batch; it stays valid until the next call. Throws what making it threw, then and on every later
-  // call. Called from one thread.
-  const Batch& next();
-
-  // As BatchBuilder; batches made ahead of time count as well.
-  std::vector<BadPhoto> bad_photos() const { return builder_.bad_photos(); }
+  std::vector<BadPhoto> bad_photos() const { return builder().bad_photos(); }
   // "" without bad photos, else a line with their number and one line for each of the first `lines`.
   std::string bad_photo_summary(std::size_t lines = 10) const;
-
- private:
-  struct Slot {
-    Batch batch;
-    std::exception_ptr error;
-    bool ready = false;
-  };
-
-  void work(std::stop_token stop);
-  Slot& slot(std::int64_t index) { return slots_[static_cast<std::size_t>(index) % slots_.size()]; }
-
-  BatchBuilder builder_;
-  int prefetch_;
-
-  std::mutex mutex_;  // guards what follows; the batch of a slot that is not ready belongs to a worker
-  std::condition_variable_any changed_;
-  std::vector<Slot> slots_;  // a ring: the batch in use and those ahead of it
-  std::int64_t next_to_deliver_;
-  std::int64_t next_to_make_;
-  std::vector<std::jthread> workers_;  // the last member: joined while the others still exist
 };
 
 }  // namespace chiaro
