@@ -32,9 +32,13 @@ void require_encoder_preprocess(const Preprocess& found, const std::string& file
 }
 
 std::string architecture_json(const ResnetUpprojConfig& network) {
-  const nlohmann::ordered_json json{{"width", network.width},
-                                    {"encoder", network.has_stage5 ? "resnet50" : "resnet50-c4"},
-                                    {"padding", "nyu"}};
+  nlohmann::ordered_json json{{"width", network.width},
+                              {"encoder", network.has_stage5 ? "resnet50" : "resnet50-c4"},
+                              {"padding", "nyu"}};
+  // Left out where they are as published, so that such networks compare equal to downloaded ones.
+  const ResnetUpprojConfig published;
+  if (network.decoder_width != published.decoder_width) json["decoder_width"] = network.decoder_width;
+  if (network.up_projections != published.up_projections) json["up_projections"] = network.up_projections;
   return json.dump();
 }
 
@@ -49,6 +53,8 @@ void copy_pixels(std::span<const float> values, TensorView to, const char* what)
 ResnetUpprojConfig depth_network_config(const DepthConfig& depth) {
   return {.width = depth.width,
           .has_stage5 = depth.encoder == "resnet50",
+          .decoder_width = depth.decoder_width,
+          .up_projections = static_cast<int>(depth.up_projections),
           .padding = ResnetUpprojConfig::Side::Nyu,
           .preprocess = encoder_preprocess()};
 }

@@ -80,6 +80,8 @@ struct DepthConfig {
   std::string encoder = "resnet50";                                   // or "resnet50-c4", without stage 5
   std::string encoder_weights;                                        // Keras HDF5; "" = random values
   std::int64_t width = 64;                                            // channels of the stem
+  std::int64_t decoder_width = 0;   // channels that enter the up-projections; 0 = 16 * width
+  std::int64_t up_projections = 4;  // each doubles height and width
   std::int64_t input_height = 228, input_width = 304;
   std::int64_t validate_every = 500;  // iterations; 0 = only at the end
   bool augment = true;

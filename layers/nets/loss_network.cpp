@@ -16,11 +16,17 @@ namespace {
 // Large enough for every layer of every network.
 constexpr Shape kDeclarePicture{1, 64, 64, 3};
 
+std::int64_t parse_integer(const nlohmann::json& architecture, const char* key, std::int64_t standard,
+                           std::pair<std::int64_t, std::int64_t> range, const std::string& file) {
+  const nlohmann::json value = architecture.value(key, nlohmann::json(standard));
+  const bool usable = value.is_number_integer() && value >= range.first && value <= range.second;
+  require(usable, "{}: {} {} is not an integer between {} and {}", file, key, value.dump(), range.first,
+          range.second);
+  return value.get<std::int64_t>();
+}
+
 std::int64_t parse_width(const nlohmann::json& architecture, const std::string& file) {
-  const nlohmann::json width = architecture.value("width", nlohmann::json(64));
-  const bool usable = width.is_number_integer() && width >= 1 && width <= 1024;
-  require(usable, "{}: width {} is not an integer between 1 and 1024", file, width.dump());
-  return width.get<std::int64_t>();
+  return parse_integer(architecture, "width", 64, {1, 1024}, file);
 }
 
 VggConfig vgg_config(const WeightsFile& weights, const std::string& file) {
@@ -49,6 +55,8 @@ ResnetUpprojConfig resnet_config(const WeightsFile& weights, const std::string& 
     if (padding != "nyu" && padding != "make3d")
       throw Error("{}: padding \"{}\", expected \"nyu\" or \"make3d\"", file, padding);
     config.padding = padding == "nyu" ? ResnetUpprojConfig::Side::Nyu : ResnetUpprojConfig::Side::Make3d;
+    config.decoder_width = parse_integer(json, "decoder_width", 0, {0, 4096}, file);
+    config.up_projections = static_cast<int>(parse_integer(json, "up_projections", 4, {1, 4}, file));
     config.preprocess = parse_preprocess(weights.preprocess, file);
     return config;
   } catch (const nlohmann::json::exception& e) {

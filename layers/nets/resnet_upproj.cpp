@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "kernels/batch_norm/batch_norm.hpp"
@@ -28,13 +29,22 @@ struct Stage {
 };
 constexpr std::array<Stage, 4> kStages{{{2, 3, 1}, {3, 4, 2}, {4, 6, 4}, {5, 3, 8}}};
 
-struct UpProjection {
-  const char* id;
-  const char* feature;
-  std::int64_t channels;  // in units of width
-};
-constexpr std::array<UpProjection, 4> kUpProjections{
-    {{"2x", "up_2x", 8}, {"4x", "up_4x", 4}, {"8x", "up_8x", 2}, {"16x", "up_16x", 1}}};
+constexpr std::array<const char*, 4> kUpProjections{"2x", "4x", "8x", "16x"};
+
+std::span<const char* const> up_projections(const ResnetUpprojConfig& config) {
+  require(config.up_projections >= 1 && config.up_projections <= std::ssize(kUpProjections),
+          "{}: {} up-projections, expected 1 to {}", kNetwork, config.up_projections, kUpProjections.size());
+  return std::span(kUpProjections).first(static_cast<std::size_t>(config.up_projections));
+}
+
+// Channels of layer1.
+std::int64_t decoder_width(const ResnetUpprojConfig& config) {
+  const std::int64_t channels = config.decoder_width > 0 ? config.decoder_width : 16 * config.width;
+  require(channels % (1 << config.up_projections) == 0,
+          "{}: a decoder of {} channels cannot be halved {} times", kNetwork, channels,
+          config.up_projections);
+  return channels;
+}
 
 // The four convolutions whose outputs are interleaved: kernel extents, by letter.
 struct Tap {
@@ -89,11 +99,12 @@ void for_each_convolution(const ResnetUpprojConfig& config,
       c = outer;
     }
   }
-  one("layer1", true, "layer1_BN", 16 * w, 1, c);
-  c = 16 * w;
-  for (const auto& up : kUpProjections) {
-    const std::string layer = std::string("layer") + up.id;
-    const std::int64_t k = up.channels * w;
+  const std::int64_t decoder = decoder_width(config);
+  one("layer1", true, "layer1_BN", decoder, 1, c);
+  c = decoder;
+  for (const char* up : up_projections(config)) {
+    const std::string layer = std::string("layer") + up;
+    const std::int64_t k = c / 2;
     for (const auto& tap : kTaps) {
       const auto branch = [&](const char* br) -> Source {
         return {fmt::format("{}_{}_Conv{}", layer, br, tap.letter), true, fmt::format("{}_{}_BN", layer, br)};
@@ -135,9 +146,9 @@ class Builder {
     }
     x_ = conv("layer1", x_, {});
     if (done("layer1")) return found_;
-    for (const auto& up : kUpProjections) {
+    for (const char* up : up_projections(config_)) {
       up_project(up);
-      if (done(up.feature)) return found_;
+      if (done(std::string("up_") + up)) return found_;
     }
     x_ = conv("ConvPred", x_, {.pad = {1, 1, 1, 1}, .relu = true});
     done("prediction");
@@ -164,9 +175,9 @@ class Builder {
     x_ = conv(scope + "2c", y, {.relu = true}, shortcut);
   }
 
-  void up_project(const UpProjection& up) {
-    const std::string layer = std::string("layer") + up.id;
-    const std::int64_t k = up.channels * config_.width;
+  void up_project(const char* up) {
+    const std::string layer = std::string("layer") + up;
+    const std::int64_t k = graph_.shape(x_).c / 2;
     std::vector<TensorId> phases;
     for (const auto& tap : kTaps)
       phases.push_back(
@@ -224,7 +235,7 @@ std::vector<std::string> resnet_upproj_feature_names(const ResnetUpprojConfig& c
       names.push_back(fmt::format("res{}{}", stage.number, static_cast<char>('a' + block)));
   }
   names.push_back("layer1");
-  for (const auto& up : kUpProjections) names.push_back(up.feature);
+  for (const char* up : up_projections(config)) names.push_back(std::string("up_") + up);
   names.push_back("prediction");
   return names;
 }

@@ -5,6 +5,7 @@
 // ResNet-50 encoder with Caffe's stride in the first 1x1 convolution of a stage, 1x1 convolution to half the
 // channels, four up-projections (interleaved convolutions), 3x3 prediction with ReLU: metres, one channel,
 // 16 * ceil(H/32) x 16 * ceil(W/32). Input: picture (N,H,W,3), RGB 0..255, by default without mean and scale.
+// Smaller networks leave out stage 5, start the decoder with fewer channels, or end it earlier.
 //
 // Inference form: every batch norm is folded into the convolution before it, and the two branches of an
 // up-projection share four convolutions with twice the channels. So the store holds fewer tensors than a
@@ -27,6 +28,10 @@ struct ResnetUpprojConfig {
 
   std::int64_t width = 64;  // channels of the stem; everything else scales with it
   bool has_stage5 = true;   // false: res5a-c are left out and layer1 follows res4f
+  // Channels of layer1, halved by every up-projection; 0: 16 * width, as published. A multiple of
+  // 2^up_projections.
+  std::int64_t decoder_width = 0;
+  int up_projections = 4;  // 1 to 4; each doubles height and width
   Side padding = Side::Nyu;
   Preprocess preprocess;
 };

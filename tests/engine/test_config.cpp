@@ -75,11 +75,12 @@ TEST_CASE("config: a depth training is read, checked and written") {
   const std::string text =
       "task = \"depth\"\n[depth]\ntrain_list = \"lists/a.txt\"\nvalidation_list = \"\"\n"
       "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nwidth = 32\n"
-      "input_height = 96\ninput_width = 128\nvalidate_every = 7\naugment = false\n"
+      "decoder_width = 48\nup_projections = 3\ninput_height = 96\ninput_width = 128\nvalidate_every = "
+      "7\naugment = false\n"
       "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\n";
   const TrainConfig config = parse(text);
-  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 32, 96,
-                                    128, 7, false});  // lists are looked for in the data's folder
+  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 32, 48, 3,
+                                    96, 128, 7, false});  // lists are looked for in the data's folder
   CHECK(config.optimizer.method == "sgd");
   CHECK(config.optimizer.momentum == 0.5);
   CHECK(config.optimizer.decay_every == 100);
@@ -97,6 +98,7 @@ TEST_CASE("config: a depth training is read, checked and written") {
         "config.toml:1: depth.input_height = 31 is not allowed, expected a whole number from 32 to 4096");
   CHECK(contains(refusal("depth.metres_per_unit = 0"), "expected a number greater than 0"));
   CHECK(contains(refusal("depth.width = 0"), "expected a whole number from 1 to 512"));
+  CHECK(contains(refusal("depth.up_projections = 5"), "expected a whole number from 1 to 4"));
   CHECK(contains(refusal("depth.validate_every = -1"), "expected a whole number of at least 0"));
   CHECK(contains(refusal("depth.augment = 1"), "expected true or false"));
   CHECK(contains(refusal("depth.encoder_weights = 1"), "expected a path"));

@@ -78,6 +78,37 @@ TEST_CASE("resnet_upproj: without stage 5 its features are gone and layer1 reads
         "ResNet-UpProj has no layer 'res5c'; did you mean 'res2c'?");
 }
 
+TEST_CASE("resnet_upproj: a decoder of its own width, with fewer up-projections") {
+  const ResnetUpprojConfig config{.width = 8, .has_stage5 = false, .decoder_width = 40, .up_projections = 3};
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  for (const auto& [name, shape] : resnet_upproj_parameters(config)) shapes[name] = shape;
+  CHECK(shapes.at("layer1.weight") == std::vector<std::int64_t>{40, 1, 1, 128});
+  CHECK(shapes.at("layer2x_br1_ConvA.weight") == std::vector<std::int64_t>{20, 3, 3, 40});
+  CHECK(shapes.at("layer8x_Conv.weight") == std::vector<std::int64_t>{5, 3, 3, 5});
+  CHECK(shapes.at("ConvPred.weight") == std::vector<std::int64_t>{1, 3, 3, 5});
+  CHECK(shapes.count("layer16x_Conv.weight") == 0);
+
+  WeightsFile file = hash_resnet_upproj(config);
+  file.architecture = R"({"width":8,"encoder":"resnet50-c4","decoder_width":40,"up_projections":3})";
+  CHECK(LossNetwork::feature_names(file, "d.h5").back() == "prediction");
+  Context context(1);
+  const FeatureRun run(context, file, {"up_8x", "prediction"}, {1, 64, 96, 3});
+  CHECK(run.session->graph().shape(run.ids.at("up_8x")) == Shape{1, 32, 48, 5});
+  CHECK(run.session->graph().shape(run.ids.at("prediction")) == Shape{1, 32, 48, 1});
+  CHECK(error_of([&] { LossNetwork::load(file, "d.h5", {"up_16x"}); }) ==
+        "ResNet-UpProj has no layer 'up_16x'; did you mean 'up_2x'?");
+
+  const auto refusal = [&](const std::string& decoder) {
+    file.architecture = R"({"width":8,"encoder":"resnet50-c4",)" + decoder + "}";
+    return error_of([&] { LossNetwork::load(file, "d.h5", {"prediction"}); });
+  };
+  CHECK(refusal(R"("decoder_width":40,"up_projections":5)") ==
+        "d.h5: up_projections 5 is not an integer between 1 and 4");
+  CHECK(refusal(R"("decoder_width":-1)") == "d.h5: decoder_width -1 is not an integer between 0 and 4096");
+  CHECK(refusal(R"("decoder_width":12,"up_projections":3)") ==
+        "ResNet-UpProj: a decoder of 12 channels cannot be halved 3 times");
+}
+
 TEST_CASE("vgg: feature names in network order") {
   const auto vgg16 = vgg_feature_names(16), vgg19 = vgg_feature_names(19);
   CHECK(vgg16.size() == 2 * 13 + 5);

@@ -15,6 +15,8 @@ using namespace chiaro::test;
 namespace {
 
 const ResnetUpprojConfig kTiny{.width = 2, .has_stage5 = false};
+const ResnetUpprojConfig kTinyDecoder{
+    .width = 2, .has_stage5 = false, .decoder_width = 24, .up_projections = 3};
 const ResnetUpprojConfig kTinyStage5{.width = 2, .padding = ResnetUpprojConfig::Side::Make3d};
 
 struct Outcome {
@@ -107,7 +109,7 @@ TEST_CASE("upproj training: a bf16 network predicts in fp32") {
 // what normalised. The inference form with these must give the same picture.
 TEST_CASE("upproj training: with the batch's statistics the inference form gives the same prediction") {
   Context context(1);
-  for (const auto& network : {kTiny, kTinyStage5}) {
+  for (const auto& network : {kTiny, kTinyDecoder, kTinyStage5}) {
     const UpprojStepConfig config{.network = network, .picture = {2, 64, 96, 3}, .momentum = 1};
     UpprojStep step(context, config);
     step.forward();
