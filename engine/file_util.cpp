@@ -26,11 +26,11 @@ std::string read_text(const fs::path& path) {
   return text;
 }
 
-void write_text(const fs::path& path, std::string_view text) {
+void write_file(const fs::path& path, const std::function<void(std::ostream&)>& write) {
   const fs::path temporary = temporary_beside(path);
   errno = 0;
   std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out.write(text.data(), static_cast<std::streamsize>(text.size()));
+  write(out);
   out.close();
   if (!out) {
     const int reason = errno;
@@ -38,6 +38,11 @@ void write_text(const fs::path& path, std::string_view text) {
     throw Error("{}: cannot be written: {}", path.string(), std::strerror(reason));
   }
   commit_file(temporary, path);
+}
+
+void write_text(const fs::path& path, std::string_view text) {
+  write_file(path,
+             [&](std::ostream& out) { out.write(text.data(), static_cast<std::streamsize>(text.size())); });
 }
 
 fs::path temporary_beside(const fs::path& path) {

@@ -4,6 +4,8 @@
 // name. A reader sees the old contents or the new ones, never a part. Errors name the file and the reason.
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -12,7 +14,8 @@ namespace chiaro {
 // The whole file as bytes.
 std::string read_text(const std::filesystem::path& path);
 
-// Replaces the file at path by text, atomically. The folder must exist.
+// Replaces the file at path by what write() puts into the stream, atomically. The folder must exist.
+void write_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 void write_text(const std::filesystem::path& path, std::string_view text);
 
 // An unused name in the folder of path: "model.h5" -> "model.h5.partial-<process>-<counter>".

@@ -1,20 +1,11 @@
 #include "kernels/batch_norm/batch_norm_training.hpp"
 
+#include "kernels/common/argument_checks.hpp"
 #include "kernels/common/rows.hpp"
 
 namespace chiaro::batch_norm::training {
 
 namespace {
-
-void check_array(const char* op, const char* name, const float* array) {
-  require(array != nullptr, "{}: {} is missing", op, name);
-}
-
-void check_workspace(const char* op, const void* workspace) {
-  require(workspace != nullptr, "{}: the workspace is missing", op);
-  require(reinterpret_cast<std::uintptr_t>(workspace) % alignof(double) == 0,
-          "{}: the workspace is not aligned for double", op);
-}
 
 void check_input(const char* op, const ConstTensorView& x) {
   check_present(op, "x", x);

@@ -3,21 +3,12 @@
 #include <cmath>
 
 #include "kernels/border/border.hpp"
+#include "kernels/common/argument_checks.hpp"
 #include "kernels/common/rows.hpp"
 
 namespace chiaro::instance_norm {
 
 namespace {
-
-void check_array(const char* op, const char* name, const float* array) {
-  require(array != nullptr, "{}: {} is missing", op, name);
-}
-
-void check_workspace(const char* op, const void* workspace) {
-  require(workspace != nullptr, "{}: the workspace is missing", op);
-  require(reinterpret_cast<std::uintptr_t>(workspace) % alignof(double) == 0,
-          "{}: the workspace is not aligned for double", op);
-}
 
 void check_band(const char* op, const ConstTensorView& band) {
   check_present(op, "the band", band);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "engine/image/image.hpp"
+#include "tests/support/real_data.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -25,13 +26,10 @@ double psnr(const Image& a, const Image& b) {
 
 // The published pictures are JPEGs: 27.29 dB is what PyTorch's own float output reaches for candy.
 void check_published(const char* model, const char* published, double least_db) {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
+  const auto data = test::real_data();
+  if (!data) return;
   const test::TemporaryFolder folder;
-  const std::string root = data, output = folder / "styled.png";
+  const std::string root = data->string(), output = folder / "styled.png";
   const auto result =
       test::run_program(std::string(CHIARO_BIN_DIR) + "/stylize_engine",
                         {"--model", root + "/johnson/" + model, root + "/photos/content/amber.jpg", "-o",

@@ -11,6 +11,7 @@
 #include "tests/support/depth_pictures.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/picture_folder.hpp"
+#include "tests/support/real_data.hpp"
 
 using namespace chiaro;
 using chiaro::test::contains;
@@ -255,12 +256,9 @@ TEST_CASE("depth loader: unusable pairs are replaced in training, left empty in 
 }
 
 TEST_CASE("depth loader: NYU Depth v2") {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
-  const std::string folder = std::string(data) + "/nyu_depth_v2";
+  const auto data = test::real_data();
+  if (!data) return;
+  const std::string folder = (*data / "nyu_depth_v2").string();
   const DepthList train(folder, "train.txt", 9.99547 / 255);
   const auto val = std::make_shared<const DepthList>(folder, "val.txt", 9.99547 / 255);
   CHECK(train.count() == 1199);

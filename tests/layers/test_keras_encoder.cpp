@@ -8,6 +8,7 @@
 #include "engine/image/image.hpp"
 #include "layers/nets/resnet_upproj_training.hpp"
 #include "tests/layers/golden_support.hpp"
+#include "tests/support/real_data.hpp"
 #include "weights_import/keras_resnet.hpp"
 
 using namespace chiaro;
@@ -56,12 +57,9 @@ std::map<std::string, std::vector<float>> features(const std::vector<NamedTensor
 }  // namespace
 
 TEST_CASE("keras_resnet: the encoder's features are those of Keras' network") {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
-  const std::filesystem::path folder(data);
+  const auto data = test::real_data();
+  if (!data) return;
+  const std::filesystem::path& folder = *data;
   ResnetUpprojConfig config{.has_stage5 = false};
   const auto tensors = network_tensors(folder / "resnet50/resnet50_imagenet_conv1_to_conv4.h5", config);
 

@@ -6,14 +6,14 @@
 
 #include "engine/image/image.hpp"
 #include "tests/support/depth_pictures.hpp"
-#include "tests/support/tiny_training.hpp"
+#include "tests/support/tiny_run.hpp"
 
 namespace chiaro::test {
 
 // data/rgb/NN.png, data/depth/NN.png, data/train.txt, data/val.txt, config.toml; runs go to run/.
 // A picture is a smooth field: where it is near it is red, where it is far it is blue, and its depth is
 // metres = 1 + 4 * field. Its upper left corner has no depth.
-class TinyDepth : public PictureFolder {
+class TinyDepth : public TinyRun {
  public:
   static constexpr int kTrain = 6, kValidation = 3;
 
@@ -50,20 +50,6 @@ out = "run"
 )");
   }
 
-  static std::string program() { return CHIARO_BIN_DIR "/train_engine"; }
-  std::string config() const { return *this / "config.toml"; }
-  std::string run() const { return path() + "/run"; }
-
-  // Command lines; one thread where it does not matter: tests run beside each other.
-  int threads = 1;
-  Words fresh(const Words& overrides = {}) const { return arguments({config()}, overrides); }
-  Words resumed(const Words& overrides = {}) const { return arguments({"--resume", run()}, overrides); }
-
-  ProgramResult train(const Words& overrides = {}) const { return run_program(program(), fresh(overrides)); }
-  ProgramResult resume(const Words& overrides = {}) const {
-    return run_program(program(), resumed(overrides));
-  }
-
  private:
   void add_pair(const std::string& id, int number) const {
     constexpr std::int64_t kHeight = 72, kWidth = 108, kHole = 10;
@@ -83,12 +69,6 @@ out = "run"
     }
     encode_image(*this / ("data/rgb/" + id + ".png"), photo);
     write("data/depth/" + id + ".png", grey_png(depth));
-  }
-
-  Words arguments(Words words, const Words& overrides) const {
-    words.insert(words.end(), {"--threads", std::to_string(threads)});
-    for (const std::string& text : overrides) words.insert(words.end(), {"--set", text});
-    return words;
   }
 };
 

@@ -7,6 +7,7 @@
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
 #include "tests/support/error_of.hpp"
+#include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/keras_vgg.hpp"
 #include "weights_import/vgg_convs.hpp"
@@ -217,12 +218,9 @@ TEST_CASE("load_network: the format is told from the contents") {
 }
 
 TEST_CASE("keras_vgg: the file that users download") {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
-  const auto path = std::filesystem::path(data) / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5";
+  const auto data = test::real_data();
+  if (!data) return;
+  const auto path = *data / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5";
   const WeightsFile weights = load_network(path, "vgg19");
   CHECK(weights.parameters.size() == 32);
   // From the same file, read with h5py: W[1,2,0,7], where channel 0 is blue, and b[7] of block1_conv1.
@@ -230,7 +228,7 @@ TEST_CASE("keras_vgg: the file that users download") {
   CHECK(weight.values[((7 * 3 + 1) * 3 + 2) * 3 + 2] == doctest::Approx(0.032269873).epsilon(1e-7));
   CHECK(weights.find("conv1_1.bias")->values[7] == doctest::Approx(0.34789944).epsilon(1e-7));
   CHECK(contains(error_of([&] { load_network(path, "vgg16"); }), "holds VGG-19, expected VGG-16"));
-  const auto resnet = std::filesystem::path(data) / "resnet50/resnet50_imagenet_conv1_to_conv4.h5";
+  const auto resnet = *data / "resnet50/resnet50_imagenet_conv1_to_conv4.h5";
   CHECK(contains(error_of([&] { load_network(resnet, "vgg19"); }),
                  "is not Keras' VGG-19: no group 'block1_conv1', found groups conv1_bn, conv1_conv"));
 }

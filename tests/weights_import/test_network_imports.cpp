@@ -7,6 +7,7 @@
 
 #include "engine/file_util.hpp"
 #include "tests/support/error_of.hpp"
+#include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/matlab_files.hpp"
 #include "weights_import/files/safetensors_network.hpp"
@@ -169,13 +170,10 @@ TEST_CASE("network imports: a VGG cut short, without prefix, of another depth, w
 }
 
 TEST_CASE("network imports: Caffe's VGG-19 is recognised in any container by its first layer") {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
-  const auto keras = import_keras_vgg(
-      std::filesystem::path(data) / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", 19, "relu1_2");
+  const auto data = test::real_data();
+  if (!data) return;
+  const auto keras =
+      import_keras_vgg(*data / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", 19, "relu1_2");
   WeightsFile bgr = keras;
   auto& first = bgr.parameters[0].values;
   for (std::size_t i = 0; i < first.size(); i += 3) std::swap(first[i], first[i + 2]);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "tests/support/real_data.hpp"
 #include "tests/weights_import/python_files.hpp"
 #include "weights_import/files/torch_legacy.hpp"
 #include "weights_import/files/torch_zip.hpp"
@@ -224,12 +225,9 @@ void check_known(const std::filesystem::path& path, std::size_t tensors, std::st
 }
 
 TEST_CASE("torch_files: the files that users download") {
-  const char* data = std::getenv("CHIARO_DATA");
-  if (!data) {
-    MESSAGE("skipped: CHIARO_DATA is not set");
-    return;
-  }
-  const std::filesystem::path folder = data;
+  const auto data = test::real_data();
+  if (!data) return;
+  const std::filesystem::path& folder = *data;
   check_known(folder / "johnson/candy.pth", 62, "PyTorch (zip)",
               {{"conv1.conv2d.weight", {32, 3, 9, 9}, 33.01199293136597, 0.1868896484375f},
                {"in1.bias", {32}, 17.507621679455042, -0.06253574788570404f},
