@@ -1,8 +1,11 @@
 // IEEE 754 binary16, the half precision of files, as bits. HDF5's own conversion is slow and rounds ties away
 // from zero; this one rounds them to even, as NumPy does, and keeps subnormals, infinities and NaN.
 #pragma once
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <span>
 
 namespace chiaro {
 
@@ -33,6 +36,12 @@ constexpr std::uint16_t float_to_half(float value) {
     half = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   }
   return static_cast<std::uint16_t>(sign | half);
+}
+
+// True when no finite value overflows.
+inline bool fits_half(std::span<const float> values) {
+  constexpr float kOverflow = 65520.0f;  // the least value that rounds to infinity
+  return std::ranges::none_of(values, [](float v) { return std::isfinite(v) && std::fabs(v) >= kOverflow; });
 }
 
 }  // namespace chiaro

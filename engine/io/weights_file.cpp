@@ -7,6 +7,7 @@
 
 #include "engine/io/file_kind.hpp"
 #include "engine/io/h5_file.hpp"
+#include "engine/io/half.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/common/error.hpp"
 
@@ -142,7 +143,7 @@ void write_weights(const std::filesystem::path& path, const WeightsFile& weights
             "{}: '{}' cannot name a tensor", name, tensor.name);
     require(seen.insert(tensor.name).second, "{}: two tensors are named '{}'", name, tensor.name);
     file.floats("parameters/" + tensor.name, tensor.shape, tensor.values,
-                half ? H5Float::Half : H5Float::Single);
+                half && fits_half(tensor.values) ? H5Float::Half : H5Float::Single);
   }
   file.close();
 }

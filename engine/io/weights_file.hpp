@@ -57,7 +57,8 @@ bool is_native(const std::filesystem::path& path);
 // Checks format, version, kind, the JSON and that every value is finite.
 WeightsFile read_weights(const std::filesystem::path& path);
 
-// Atomic. half rounds the tensors to IEEE half precision. Checks the same things before it writes.
+// Atomic. half rounds the tensors to IEEE half precision, but for those with a value beyond its range:
+// running variances, for example, stay in single precision. Checks the same things before it writes.
 void write_weights(const std::filesystem::path& path, const WeightsFile& weights, bool half = false);
 
 }  // namespace chiaro

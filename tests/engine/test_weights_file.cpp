@@ -51,6 +51,16 @@ TEST_CASE("weights_file: half precision rounds the values and nothing else") {
   CHECK(read.parameters[0].values == std::vector<float>{1, 2, 3, 4, 5, 6.1015625f});
 }
 
+TEST_CASE("weights_file: a tensor beyond the range of half precision stays in single precision") {
+  const TemporaryFolder folder;
+  WeightsFile weights = sample();
+  weights.parameters.push_back({"variance", {2}, {85971.875f, 0.1f}});
+  write_weights(folder / "model.h5", weights, true);
+  const WeightsFile read = read_weights(folder / "model.h5");
+  CHECK(read.parameters[0].values.back() == 6.1015625f);
+  CHECK(read.find("variance")->values == std::vector<float>{85971.875f, 0.1f});
+}
+
 TEST_CASE("weights_file: the same contents give the same bytes") {
   const TemporaryFolder folder;
   write_weights(folder / "a.h5", sample());

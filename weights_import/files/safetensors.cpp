@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cmath>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "engine/file_util.hpp"
 #include "engine/io/half.hpp"
@@ -20,7 +17,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::int64_t kLengthBytes = 8, kFormatMaxHeader = 100'000'000;
-constexpr float kHalfLimit = 65520;  // rounds to infinity
 
 std::uint64_t header_length(const InputFile& input) {
   std::uint64_t length = 0;
@@ -52,7 +48,6 @@ std::int64_t checked_count(const NamedTensor& tensor, const std::string& file) {
 
 std::string make_header(std::span<const NamedTensor> tensors, const SafetensorsMetadata& metadata, bool half,
                         const std::string& file) {
-  const ElementType type = half ? ElementType::F16 : ElementType::F32;
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[kSafetensorsMetadata] = metadata;
   std::int64_t offset = 0;
@@ -60,6 +55,7 @@ std::string make_header(std::span<const NamedTensor> tensors, const SafetensorsM
     require(!tensor.name.empty() && tensor.name != kSafetensorsMetadata, "{}: '{}' cannot name a tensor",
             file, tensor.name);
     require(!header.contains(tensor.name), "{}: two tensors are named '{}'", file, tensor.name);
+    const ElementType type = half && fits_half(tensor.values) ? ElementType::F16 : ElementType::F32;
     const std::int64_t end = offset + checked_count(tensor, file) * element_bytes(type);
     header[tensor.name] = {{"dtype", safetensors_type(type)},
                            {"shape", tensor.shape},
@@ -77,18 +73,11 @@ std::string make_header(std::span<const NamedTensor> tensors, const SafetensorsM
   }
 }
 
-void check_half_range(const NamedTensor& tensor, const std::string& file) {
-  const auto large = std::find_if(tensor.values.begin(), tensor.values.end(),
-                                  [](float v) { return std::isfinite(v) && std::fabs(v) >= kHalfLimit; });
-  if (large != tensor.values.end())
-    throw Error("{}: tensor '{}' holds {}, too large for half precision", file, tensor.name, *large);
-}
-
-void write_bytes(std::ofstream& out, std::span<const std::byte> bytes) {
+void write_bytes(std::ostream& out, std::span<const std::byte> bytes) {
   out.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
 }
 
-void write_halves(std::ofstream& out, std::span<const float> values) {
+void write_halves(std::ostream& out, std::span<const float> values) {
   std::array<std::uint16_t, 4096> halves;
   while (!values.empty()) {
     const std::size_t count = std::min(values.size(), halves.size());
@@ -148,27 +137,17 @@ std::unique_ptr<SafetensorsFile> open_safetensors(const std::filesystem::path& p
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                        const SafetensorsMetadata& metadata, bool half) {
   const std::string header = make_header(tensors, metadata, half, path.string());
-  if (half)
-    for (const NamedTensor& tensor : tensors) check_half_range(tensor, path.string());
-  const std::filesystem::path temporary = temporary_beside(path);
-  errno = 0;
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  const std::uint64_t length = header.size();
-  write_bytes(out, std::as_bytes(std::span(&length, 1)));
-  write_bytes(out, std::as_bytes(std::span(header)));
-  for (const NamedTensor& tensor : tensors) {
-    if (half)
-      write_halves(out, tensor.values);
-    else
-      write_bytes(out, std::as_bytes(std::span(tensor.values)));
-  }
-  out.close();
-  if (!out) {
-    const int reason = errno;
-    remove_quietly(temporary);
-    throw Error("{}: cannot be written: {}", path.string(), std::strerror(reason));
-  }
-  commit_file(temporary, path);
+  write_file(path, [&](std::ostream& out) {
+    const std::uint64_t length = header.size();
+    write_bytes(out, std::as_bytes(std::span(&length, 1)));
+    write_bytes(out, std::as_bytes(std::span(header)));
+    for (const NamedTensor& tensor : tensors) {
+      if (half && fits_half(tensor.values))
+        write_halves(out, tensor.values);
+      else
+        write_bytes(out, std::as_bytes(std::span(tensor.values)));
+    }
+  });
 }
 
 }  // namespace chiaro

@@ -40,7 +40,7 @@ class SafetensorsFile : public TensorFile {
 std::unique_ptr<SafetensorsFile> open_safetensors(const std::filesystem::path& path);
 
 // Writes the tensors in their order as F32, or rounded to F16. Atomic; the same contents give the same bytes.
-// Errors: a name twice or not UTF-8, values that do not fill their shape or are too large for half precision.
+// Errors: a name twice or not UTF-8, values that do not fill their shape.
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                        const SafetensorsMetadata& metadata, bool half = false);
 
