@@ -3,7 +3,7 @@
 # Nothing is done, and no root is needed, when all of them are there.
 #   apps/install_dependencies.sh                what building and testing need
 #   apps/install_dependencies.sh --tests        and Clang, for fuzzing
-#   apps/install_dependencies.sh --benchmarks   and PyTorch, to measure beside it or to write the goldens anew
+#   apps/install_dependencies.sh --benchmarks   and PyTorch and matplotlib, to measure beside it, to plot and to write the goldens anew
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev libtomlplusplus-dev
@@ -13,7 +13,7 @@ case "${1:-}" in
   '') ;;
   --tests) packages+=(clang libclang-rt-dev) ;;
   # Debian's PyTorch multiplies matrices with whatever BLAS is installed, and the reference BLAS is no fair peer.
-  --benchmarks) packages+=(python3-torch python3-h5py libopenblas0-openmp) ;;
+  --benchmarks) packages+=(python3-torch python3-h5py python3-matplotlib libopenblas0-openmp) ;;
   *) echo "usage: apps/install_dependencies.sh [--tests|--benchmarks]" >&2; exit 2 ;;
 esac
 
