@@ -1,15 +1,15 @@
-// train_engine CONFIG.toml: trains a style-transfer network, or with task = "depth" a depth network.
+// train_engine CONFIG.toml: trains a style-transfer network, with task = "depth" a depth network, with
+// task = "distill" a small loss network.
 #include "apps/common/program.hpp"
-#include "apps/training/depth_loop.hpp"
-#include "apps/training/run_folder.hpp"
-#include "apps/training/train_loop.hpp"
+#include "apps/training/training_run.hpp"
 #include "engine/config/config.hpp"
 #include "kernels/common/error.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{
       "Trains a network that restyles pictures in one pass and keeps their depth,\n"
-      "or with task = \"depth\" a network that sees depth.\n"
+      "with task = \"depth\" a network that sees depth,\n"
+      "or with task = \"distill\" a small network that imitates VGG-19 in the losses.\n"
       "Example: train_engine starry_night.toml --set data.train=photos --set loss.depth.weight=0",
       "train_engine"};
   std::string config_file, resume;
@@ -31,14 +31,9 @@ int main(int argc, char** argv) {
       throw chiaro::Error("--resume with --precision: a run keeps the precision that it started with");
     chiaro::Context context = chiaro::make_context(common);
     const chiaro::TrainOptions options{.session = {.reuse_memory = !no_reuse}};
-    if (!resume.empty()) {
-      const auto run = chiaro::load_config(chiaro::RunFolder::open(resume).config_file());
-      return run.task == "depth" ? chiaro::resume_depth(context, resume, overrides, options)
-                                 : chiaro::resume_style(context, resume, overrides, options);
-    }
+    if (!resume.empty()) return chiaro::resume(context, resume, overrides, options);
     chiaro::TrainConfig config = chiaro::load_config(config_file, overrides);
     if (app.count("--precision") > 0) config.train.precision = common.precision;
-    if (config.task == "depth") return chiaro::train_depth(context, config, options);
-    return chiaro::train_style(context, config, options);
+    return chiaro::train(context, config, options);
   });
 }

@@ -82,11 +82,14 @@ void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
     for (std::size_t i = 0; i < use.term->layers.size(); ++i) {
       const std::string& layer = use.term->layers[i];
       const TensorId features = built[use.term->network].at(layer);
-      const LossOptions options{.weight = use.term->weight, .layer_weight = layer_weight(*use.term, i)};
+      LossOptions options{.weight = use.term->weight, .layer_weight = layer_weight(*use.term, i)};
       const std::string node = key(use.name, layer);
       if (use.term == &objective.style) {
         auto target = objective.style_targets.find(layer);
         require(target != objective.style_targets.end(), "no style target for layer {}", layer);
+        // A network that imitates a wider one has fewer entries to take the mean over.
+        if (objective.reduction == StyleLossLayer::Reduction::Mean)
+          options.layer_weight *= use.term->network->gram_loss_scale();
         auto loss = std::make_unique<StyleLossLayer>(std::move(target->second), objective.reduction, options);
         graph.add_loss(use.name, node, std::move(loss), {features});
       } else {

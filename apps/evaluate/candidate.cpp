@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "apps/stylize/model_path.hpp"
+#include "apps/common/model_path.hpp"
 #include "engine/data/photo_list.hpp"
 #include "weights_import/weights_import.hpp"
 

@@ -1,6 +1,7 @@
 #include "apps/evaluate/depth_estimator.hpp"
 
-#include "weights_import/weights_import.hpp"
+#include "apps/common/loss_weights.hpp"
+#include "apps/common/tensor_values.hpp"
 
 namespace chiaro {
 
@@ -11,7 +12,8 @@ constexpr const char* kPrediction = "prediction";
 }  // namespace
 
 DepthEstimator::DepthEstimator(Context& context, const std::string& weights_file, DType dtype)
-    : network_(context, load_network(weights_file, "resnet_upproj"), weights_file, {kPrediction}, dtype) {}
+    : network_(context, load_loss_weights(weights_file, "resnet_upproj"), weights_file, {kPrediction},
+               dtype) {}
 
 DepthMap DepthEstimator::estimate(const Image& picture) {
   const ConstTensorView depth = network_.look(picture).at(kPrediction);

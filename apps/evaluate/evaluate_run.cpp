@@ -11,6 +11,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "apps/common/loss_weights.hpp"
 #include "apps/evaluate/depth_estimator.hpp"
 #include "apps/evaluate/depth_metrics.hpp"
 #include "apps/evaluate/evaluation.hpp"
@@ -20,8 +21,6 @@
 #include "engine/config/config.hpp"
 #include "engine/data/photo_list.hpp"
 #include "engine/file_util.hpp"
-#include "weights_import/random_vgg.hpp"
-#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
@@ -76,11 +75,6 @@ Image read_style(const EvaluateOptions& options) {
   return resize(style, size.height, size.width);
 }
 
-WeightsFile load_vgg(const std::string& file) {
-  constexpr std::uint64_t kSeed = 1;  // as train_engine's
-  return file == kRandomWeights ? random_vgg(19, 64, kSeed) : load_network(file, "vgg19");
-}
-
 void require_something_to_measure(const EvaluateOptions& options) {
   if (options.candidates.empty()) throw Error("nothing to evaluate: give --model or --styled at least once");
   if (options.depth.empty() && (options.style.empty() || options.vgg19.empty()))
@@ -97,7 +91,7 @@ class Evaluator {
     else
       fmt::print("no --depth: depth preservation is left out\n");
     if (!options.style.empty() && !options.vgg19.empty())
-      judge_.emplace(context_, load_vgg(options.vgg19), options.vgg19, read_style(options),
+      judge_.emplace(context_, load_loss_weights(options.vgg19, "vgg19"), options.vgg19, read_style(options),
                      options.style_layers, options.content_layer, dtype);
     else
       fmt::print("no {}: style and content distances are left out\n",

@@ -31,13 +31,4 @@ const std::map<std::string, ConstTensorView>& FeatureExtractor::look(const Image
   return views_;
 }
 
-std::vector<float> to_floats(ConstTensorView x) {
-  std::vector<float> values(static_cast<std::size_t>(x.shape.count()));
-  visit_dtype(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    std::copy_n(x.as<T>(), values.size(), values.begin());
-  });
-  return values;
-}
-
 }  // namespace chiaro

@@ -34,7 +34,4 @@ class FeatureExtractor {
   std::map<std::string, ConstTensorView> views_;
 };
 
-// A tensor's values, whatever precision they have.
-std::vector<float> to_floats(ConstTensorView x);
-
 }  // namespace chiaro

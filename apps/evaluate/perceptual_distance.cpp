@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "apps/common/tensor_values.hpp"
 #include "layers/loss_layers.hpp"
 
 namespace chiaro {

@@ -1,7 +1,7 @@
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/run_config.hpp"
+#include "apps/training/photo_batches.hpp"
 #include "apps/training/style_trainer.hpp"
-#include "apps/training/train_loop.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/param_io.hpp"

@@ -4,13 +4,14 @@
 #include <map>
 #include <set>
 
+#include "apps/common/loss_weights.hpp"
+#include "apps/common/tensor_values.hpp"
 #include "engine/config/config.hpp"
 #include "engine/session.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/picture/picture.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -18,12 +19,10 @@ namespace chiaro {
 namespace {
 
 WeightsFile load_weights(const FeatureRequest& request) {
-  if (request.weights != kRandomWeights) return load_network(request.weights, request.net);
-  if (request.net == "transform_net") throw Error("--weights random: give the file of a transform network");
-  if (request.net == "resnet_upproj")
-    throw Error("--weights random: random filters see no depth; give the file of a trained resnet_upproj");
-  constexpr std::uint64_t kSeed = 1;
-  return random_vgg(request.net == "vgg16" ? 16 : 19, 64, kSeed);
+  if (request.net != "transform_net") return load_loss_weights(request.weights, request.net);
+  if (request.weights == kRandomWeights)
+    throw Error("--weights random: give the file of a transform network");
+  return load_network(request.weights, request.net);
 }
 
 // The layers by name. A loss network stops at the deepest of them.
@@ -56,15 +55,6 @@ std::map<std::string, TensorId> build_transform_layers(Graph& graph, TransformMo
   return wanted;
 }
 
-std::vector<float> to_floats(ConstTensorView x) {
-  std::vector<float> values(static_cast<std::size_t>(x.shape.count()));
-  visit_dtype(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    std::copy_n(x.as<T>(), values.size(), values.begin());
-  });
-  return values;
-}
-
 }  // namespace
 
 void add_feature_options(CLI::App& command, FeatureRequest& request) {
@@ -72,7 +62,7 @@ void add_feature_options(CLI::App& command, FeatureRequest& request) {
       ->required()
       ->check(CLI::IsMember({"vgg19", "vgg16", "resnet_upproj", "transform_net"}))
       ->type_name("KIND");
-  command.add_option("--weights", request.weights, "weights of the network, or random (VGG only)")
+  command.add_option("--weights", request.weights, "weights of the network, compact, or random (VGG only)")
       ->required()
       ->type_name("FILE");
   command.add_option("--image", request.image, "picture (JPEG, PNG, BMP); it is not resized")

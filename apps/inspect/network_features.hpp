@@ -12,10 +12,10 @@ namespace chiaro {
 
 struct FeatureRequest {
   std::string net;      // "vgg19", "vgg16", "resnet_upproj" or "transform_net"
-  std::string weights;  // file, or "random" for a VGG
+  std::string weights;  // file, "compact", or "random" for a VGG
   std::string image;
-  // Of a transform network: names of its nodes ("conv1", "res2.norm1", ...; norms with the border that the next
-  // convolution reads), and "output".
+  // Of a transform network: names of its nodes ("conv1", "res2.norm1", ...; norms with the border that the
+  // next convolution reads), and "output".
   std::vector<std::string> layers;
 };
 

@@ -9,8 +9,8 @@
 #include <new>
 #include <tuple>
 
+#include "apps/common/model_path.hpp"
 #include "apps/stylize/memory_budget.hpp"
-#include "apps/stylize/model_path.hpp"
 #include "apps/stylize/picture_styler.hpp"
 #include "apps/stylize/strip.hpp"
 #include "apps/stylize/stylize_jobs.hpp"

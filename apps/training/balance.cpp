@@ -3,8 +3,8 @@
 #include <array>
 #include <cmath>
 
+#include "apps/training/photo_batches.hpp"
 #include "apps/training/style_trainer.hpp"
-#include "apps/training/train_loop.hpp"
 #include "engine/data/loader.hpp"
 
 namespace chiaro {
@@ -36,10 +36,7 @@ class Trial {
   // of its unweighted gradient.
   void reweigh(TrainConfig& config, int iterations, int batches) {
     StyleTrainer trainer(context_, config, dtype_, session_);
-    LoaderOptions options;
-    options.batches = batch_options(config);
-    options.workers = static_cast<int>(config.data.workers);
-    Loader loader(source_, options);
+    Loader loader(source_, loader_options(config));
     for (int i = 1; i <= iterations; ++i) {
       trainer.forward(loader.next().pixels);
       trainer.backward();

@@ -1,8 +1,10 @@
 #include "apps/training/depth_trainer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/tensor_values.hpp"
 #include "apps/training/optimizer.hpp"
 #include "engine/param_io.hpp"
 #include "kernels/adam/adam.hpp"
@@ -64,7 +66,8 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
     : context_(context),
       dtype_(dtype),
       network_(depth_network_config(config.depth)),
-      optimizer_(config.optimizer) {
+      optimizer_(config.optimizer),
+      encoder_lr_(config.depth.encoder_lr) {
   Graph graph(context);
   picture_ = graph.add_input(
       "picture",
@@ -121,7 +124,11 @@ double DepthTrainer::forward(const DepthBatch& batch) {
 }
 
 void DepthTrainer::update(std::int64_t step) {
-  optimizer_step(context_, optimizer_, step, params_);
+  // Encoder and decoder lie one behind the other.
+  const std::int64_t encoder = params_.find("layer1.weight")->offset;
+  const std::array<ParamRange, 2> ranges{
+      {{0, encoder, encoder_lr_}, {encoder, params_.slab_count() - encoder}}};
+  optimizer_step(context_, optimizer_, step, params_, ranges);
   values_changed();
 }
 
@@ -153,10 +160,7 @@ std::span<const float> DepthTrainer::predict(const DepthBatch& batch) {
   Inference& network = current_inference();
   copy_pixels(batch.rgb, network.session->tensor(network.picture), "colours");
   network.session->forward();
-  const TensorView depth = network.session->tensor(network.prediction);
-  network.metres.resize(static_cast<std::size_t>(depth.shape.count()));
-  for (std::size_t i = 0; i < network.metres.size(); ++i)
-    network.metres[i] = depth.dtype == DType::BF16 ? float(depth.as<bf16>()[i]) : depth.as<float>()[i];
+  network.metres = to_floats(network.session->tensor(network.prediction));
   return network.metres;
 }
 

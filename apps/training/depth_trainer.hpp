@@ -66,6 +66,7 @@ class DepthTrainer {
   DType dtype_;
   ResnetUpprojConfig network_;
   OptimizerConfig optimizer_;
+  double encoder_lr_;
   ParamStore params_{ParamStore::Kind::Trainable}, statistics_{ParamStore::Kind::Frozen};
   std::optional<Session> session_;
   TensorId picture_ = -1, target_ = -1;

@@ -13,14 +13,23 @@ double learning_rate(const OptimizerConfig& config, std::int64_t step) {
 }
 
 void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params) {
-  const double lr = learning_rate(config, step);
-  if (config.method == "sgd")
-    sgd::step(context, {.lr = lr, .momentum = config.momentum}, params.slab_count(),
-              params.gradients().data(), params.values().data(), params.first_moments().data());
-  else
-    adam::step(context, {.lr = lr, .beta1 = config.beta1, .beta2 = config.beta2, .eps = config.eps}, step,
-               params.slab_count(), params.gradients().data(), params.values().data(),
-               params.first_moments().data(), params.second_moments().data());
+  const ParamRange all{0, params.slab_count()};
+  optimizer_step(context, config, step, params, std::span(&all, 1));
+}
+
+void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params,
+                    std::span<const ParamRange> ranges) {
+  for (const ParamRange& range : ranges) {
+    const double lr = learning_rate(config, step) * range.lr_factor;
+    const auto part = [&](std::span<float> slab) { return slab.data() + range.first; };
+    if (config.method == "sgd")
+      sgd::step(context, {.lr = lr, .momentum = config.momentum}, range.count, part(params.gradients()),
+                part(params.values()), part(params.first_moments()));
+    else
+      adam::step(context, {.lr = lr, .beta1 = config.beta1, .beta2 = config.beta2, .eps = config.eps}, step,
+                 range.count, part(params.gradients()), part(params.values()), part(params.first_moments()),
+                 part(params.second_moments()));
+  }
   params.values_changed();
 }
 

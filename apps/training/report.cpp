@@ -21,8 +21,9 @@ using Curves = std::map<std::string, std::vector<Point>>;
 
 struct Metrics {
   Curves weighted, gradient_norms;
-  Curves loss, validation;  // of depth networks
-  std::string summary;      // of the last iteration
+  Curves loss, validation;                 // of depth networks
+  std::map<std::string, Curves> held_out;  // of imitating networks: by term and layer
+  std::string summary;                     // of the last iteration
 };
 
 Metrics read_metrics(const RunFolder& folder) {
@@ -41,7 +42,13 @@ Metrics read_metrics(const RunFolder& folder) {
     add("weighted", metrics.weighted);
     add("gradient_norms", metrics.gradient_norms);
     add("validation", metrics.validation);
-    if (json.contains("validation")) continue;
+    if (json.contains("validation")) {
+      for (const auto& [term, layers] : json["validation"].items())
+        if (layers.is_object())
+          for (const auto& [layer, value] : layers.items())
+            if (value.is_number()) metrics.held_out[term][layer].push_back({iteration, value.get<double>()});
+      continue;
+    }
     if (json.contains("loss") && json["loss"].is_number())
       metrics.loss["loss"].push_back({iteration, json["loss"].get<double>()});
     metrics.summary =
@@ -185,6 +192,13 @@ void write_report(const RunFolder& folder) {
         "are "
         "errors, delta1 to delta3 shares of pixels.</p>" +
         chart(metrics.validation);
+  for (const auto& [term, curves] : metrics.held_out)
+    html +=
+        fmt::format(
+            "<h2>Validation: {}</h2><p>Relative squared errors by layer, on photos that the network is not "
+            "trained on: 0 is perfect, 1 is what an answer of 0 gets.</p>",
+            escape(term)) +
+        chart(curves);
   if (!metrics.gradient_norms.empty())
     html +=
         "<h2>Gradient norm of each weighted term at the generated pictures</h2><p>What each term pulls with: "

@@ -5,40 +5,36 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/common/loss_weights.hpp"
 #include "apps/training/declared_network.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/picture/picture.hpp"
-#include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
 namespace {
 
-constexpr std::int64_t kRandomVggSeed = 1;
-
-std::string weights_path(const WeightsConfig& weights, const std::string& network) {
+const std::string& weights_of(const WeightsConfig& weights, const std::string& network) {
   return network == "vgg19" ? weights.vgg19 : network == "vgg16" ? weights.vgg16 : weights.resnet_upproj;
 }
 
-// Loads a loss network's file, or says how to get one.
-WeightsFile load_loss_weights(const std::string& path, const std::string& network) {
-  if (path == kRandomWeights) return random_vgg(network == "vgg16" ? 16 : 19, 64, kRandomVggSeed);
-  if (!std::filesystem::exists(path)) {
-    if (network == "resnet_upproj")
-      throw Error(
-          "{}: the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, "
-          "or a network of your own (task = \"depth\" trains one), as weights.resnet_upproj, or train "
-          "without "
-          "depth: --set loss.depth.weight=0",
-          path);
+// Says how to get a loss network's file that is not there.
+void require_present(const std::string& path, const std::string& network) {
+  if (path == kRandomWeights || std::filesystem::exists(path)) return;
+  if (network == "resnet_upproj")
     throw Error(
-        "{}: the {} weights are missing; give the path of Keras' "
-        "{}_weights_tf_dim_ordering_tf_kernels_notop.h5, "
-        "or of PyTorch's or MatConvNet's file, as weights.{}, or \"random\" for random filters",
-        path, network, network, network);
-  }
-  return load_network(path, network);
+        "{}: the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, "
+        "a network of your own (task = \"depth\" trains one), or \"compact\" for the small one that comes "
+        "with chiaro, as weights.resnet_upproj, or train without depth: --set loss.depth.weight=0",
+        path);
+  throw Error(
+      "{}: the {} weights are missing; give the path of Keras' "
+      "{}_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as weights.{}, "
+      "{}"
+      "or \"random\" for random filters",
+      path, network, network, network,
+      network == "vgg19" ? "or \"compact\" for the small network that comes with chiaro, " : "");
 }
 
 Image load_style_picture(const StyleConfig& config) {
@@ -94,7 +90,7 @@ class LossNetworkLoader {
 
  private:
   std::unique_ptr<LossNetwork> make(const std::string& name, const std::vector<std::string>& layers) {
-    const std::string path = weights_path(weights_, name);
+    const std::string path = loss_weights_file(weights_of(weights_, name), name);
     const bool random = path == kRandomWeights;
     if (random && name == "resnet_upproj")
       throw Error(
@@ -105,6 +101,7 @@ class LossNetworkLoader {
         step_.notes.push_back(fmt::format("{}: no such file; planned with {} of standard width", path, name));
       if (!present || !is_native(path)) return declare_network(name);
     }
+    require_present(path, name);
     auto network = LossNetwork::load(load_loss_weights(path, name), path, layers);
     if (random)
       step_.notes.push_back(fmt::format(

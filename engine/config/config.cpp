@@ -79,7 +79,8 @@ struct Assign {
   bool operator()(const PathKey& key) const {
     const auto value = node.value_exact<std::string>();
     if (!value) return false;
-    *key.value = key.or_random && *value == kRandomWeights ? *value : absolute_path(*value, folder);
+    const bool word = std::find(key.words.begin(), key.words.end(), *value) != key.words.end();
+    *key.value = word ? *value : absolute_path(*value, folder);
     return true;
   }
   bool operator()(const TextKey& key) const {
@@ -89,7 +90,7 @@ struct Assign {
   }
   bool operator()(const PathListKey& key) const {
     std::vector<std::string> paths;
-    if (!read_strings(node, paths) || paths.empty()) return false;
+    if (!read_strings(node, paths) || (paths.empty() && !key.may_be_empty)) return false;
     for (std::string& path : paths) path = absolute_path(path, folder);
     *key.value = paths;
     return true;
@@ -189,15 +190,19 @@ void assign_override(const std::vector<ConfigKey>& keys, const std::string& text
   assign(keys, name, bare ? bare_value : *node, where, fs::current_path());
 }
 
+void check_distinct(const std::vector<std::string>& layers, const char* section, const std::string& file) {
+  for (auto layer = layers.begin(); layer != layers.end(); ++layer) {
+    if (std::find(layers.begin(), layer, *layer) != layer)
+      throw Error("{}: {}.layers names '{}' twice", file, section, *layer);
+  }
+}
+
 void check_layers(const FeatureLossConfig& loss, const char* name, const std::string& file) {
   if (!loss.layer_weights.empty() && loss.layer_weights.size() != loss.layers.size()) {
     throw Error("{}: loss.{}.layer_weights has {} values, expected {}, one per layer, or none", file, name,
                 loss.layer_weights.size(), loss.layers.size());
   }
-  for (auto layer = loss.layers.begin(); layer != loss.layers.end(); ++layer) {
-    if (std::find(loss.layers.begin(), layer, *layer) != layer)
-      throw Error("{}: loss.{}.layers names '{}' twice", file, name, *layer);
-  }
+  check_distinct(loss.layers, fmt::format("loss.{}", name).c_str(), file);
   if (loss.layers.empty() && loss.weight > 0) {
     throw Error("{}: loss.{}.layers is empty; name a layer or set loss.{}.weight = 0", file, name, name);
   }
@@ -250,6 +255,8 @@ TrainConfig parse_config(std::string_view text, const std::string& name, const f
   check_layers(config.loss.style, "style", name);
   check_layers(config.loss.content, "content", name);
   check_layers(config.loss.depth, "depth", name);
+  check_distinct(config.distill.layers, "distill", name);
+  if (config.distill.layers.empty()) throw Error("{}: distill.layers is empty; name a layer", name);
   return config;
 }
 

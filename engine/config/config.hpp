@@ -16,6 +16,8 @@ namespace chiaro {
 
 // In place of a path under [weights]: a network with random filters (weights_import/random_vgg.hpp).
 inline constexpr std::string_view kRandomWeights = "random";
+// In place of a path under [weights]: the small network that comes with chiaro.
+inline constexpr std::string_view kCompactWeights = "compact";
 
 struct ModelConfig {
   std::int64_t width = 32;  // channels of the first convolution
@@ -47,7 +49,7 @@ struct StyleConfig {
 
 struct WeightsConfig {
   std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
-              resnet_upproj = "resnet_upproj.h5";  // or kRandomWeights
+              resnet_upproj = "resnet_upproj.h5";  // or kRandomWeights, kCompactWeights
   bool operator==(const WeightsConfig&) const = default;
 };
 
@@ -79,6 +81,7 @@ struct DepthConfig {
   double metres_per_unit = 0.001;                                     // of the depth maps
   std::string encoder = "resnet50";                                   // or "resnet50-c4", without stage 5
   std::string encoder_weights;                                        // Keras HDF5; "" = random values
+  double encoder_lr = 1;                                              // the encoder's factor of optimizer.lr
   std::int64_t width = 64;                                            // channels of the stem
   std::int64_t decoder_width = 0;   // channels that enter the up-projections; 0 = 16 * width
   std::int64_t up_projections = 4;  // each doubles height and width
@@ -86,6 +89,17 @@ struct DepthConfig {
   std::int64_t validate_every = 500;  // iterations; 0 = only at the end
   bool augment = true;
   bool operator==(const DepthConfig&) const = default;
+};
+
+// What task = "distill" trains: a narrow VGG-19 that imitates the one of weights.vgg19.
+struct DistillConfig {
+  std::int64_t width = 16;  // channels of the first convolution; 64 = VGG-19
+  std::vector<std::string> layers = {"relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
+                                     "relu3_3", "relu4_1", "relu4_2", "relu5_1"};
+  double feature_weight = 1, gram_weight = 1;  // of the mean relative errors of features and Gram matrices
+  std::vector<std::string> validation;         // folders of photos, or one packed file; none = no validation
+  std::int64_t validate_every = 500;           // iterations; 0 = only at the end
+  bool operator==(const DistillConfig&) const = default;
 };
 
 struct OptimizerConfig {
@@ -109,7 +123,7 @@ struct RunConfig {
 };
 
 struct TrainConfig {
-  std::string task = "style";  // or "depth"
+  std::string task = "style";  // or "depth", "distill"
   std::int64_t seed = 1;
   ModelConfig model;
   DataConfig data;
@@ -117,6 +131,7 @@ struct TrainConfig {
   WeightsConfig weights;
   LossConfig loss;
   DepthConfig depth;
+  DistillConfig distill;
   OptimizerConfig optimizer;
   RunConfig train;  // [train]
   bool operator==(const TrainConfig&) const = default;

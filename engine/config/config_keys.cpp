@@ -32,9 +32,11 @@ std::string describe_range(NumberKey::Range range) {
 std::vector<ConfigKey> config_keys(TrainConfig& c) {
   const std::vector<std::string> nets = {"vgg19", "vgg16"};
   const std::vector<std::string> all_nets = {"resnet_upproj", "vgg19", "vgg16"};
+  const std::vector<std::string> words = {std::string(kCompactWeights), std::string(kRandomWeights)};
   const auto at_least_0 = NumberKey::AtLeastZero;
   return {
-      {"task", ChoiceKey{&c.task, {"style", "depth"}}, "what is trained: a style or a depth network"},
+      {"task", ChoiceKey{&c.task, {"style", "depth", "distill"}},
+       "what is trained: a style network, a depth network, a small VGG-19"},
       {"seed", IntegerKey{&c.seed, 0, kAny}, "of every random number"},
 
       {"model.width", IntegerKey{&c.model.width, 1, 512}, "channels of the first convolution"},
@@ -60,9 +62,10 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"style.image", PathKey{&c.style.image}, ""},
       {"style.size", IntegerKey{&c.style.size, 0, 16384}, "long side in pixels; 0 = its own size"},
 
-      {"weights.vgg19", PathKey{&c.weights.vgg19, true}, "only networks with a loss are read; or \"random\""},
-      {"weights.vgg16", PathKey{&c.weights.vgg16, true}, ""},
-      {"weights.resnet_upproj", PathKey{&c.weights.resnet_upproj, true}, ""},
+      {"weights.vgg19", PathKey{&c.weights.vgg19, words},
+       "only networks with a loss are read; or \"compact\", \"random\""},
+      {"weights.vgg16", PathKey{&c.weights.vgg16, words}, ""},
+      {"weights.resnet_upproj", PathKey{&c.weights.resnet_upproj, words}, "or \"compact\""},
 
       {"loss.balance", ChoiceKey{&c.loss.balance, {"weights", "gradient"}},
        "gradient: weights follow from the shares"},
@@ -100,6 +103,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"depth.encoder", ChoiceKey{&c.depth.encoder, {"resnet50", "resnet50-c4"}}, "c4: without stage 5"},
       {"depth.encoder_weights", PathKey{&c.depth.encoder_weights},
        "ResNet-50 as Keras HDF5; \"\" = random values"},
+      {"depth.encoder_lr", NumberKey{&c.depth.encoder_lr, NumberKey::AboveZeroToOne},
+       "factor of optimizer.lr for the encoder: below 1 keeps more of what it knew"},
       {"depth.width", IntegerKey{&c.depth.width, 1, 512},
        "channels of the first convolution; 64 = ResNet-50"},
       {"depth.decoder_width", IntegerKey{&c.depth.decoder_width, 0, 4096},
@@ -110,6 +115,17 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"depth.validate_every", IntegerKey{&c.depth.validate_every, 0, kAny},
        "iterations; 0 = only at the end"},
       {"depth.augment", BoolKey{&c.depth.augment}, "scale, rotate, mirror, recolour"},
+
+      {"distill.width", IntegerKey{&c.distill.width, 1, 1024},
+       "channels of the first convolution; 64 = VGG-19"},
+      {"distill.layers", NameListKey{&c.distill.layers}, "of weights.vgg19, to be imitated"},
+      {"distill.feature_weight", NumberKey{&c.distill.feature_weight, at_least_0},
+       "of the relative error of the features"},
+      {"distill.gram_weight", NumberKey{&c.distill.gram_weight, at_least_0}, "of their Gram matrices"},
+      {"distill.validation", PathListKey{&c.distill.validation, true},
+       "folders with photos held out, or one packed file; [] = none"},
+      {"distill.validate_every", IntegerKey{&c.distill.validate_every, 0, kAny},
+       "iterations; 0 = only at the end"},
 
       {"optimizer.method", ChoiceKey{&c.optimizer.method, {"adam", "sgd"}}, ""},
       {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate"},
@@ -137,19 +153,22 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
 
 std::string describe_allowed(const ConfigKey& key) {
   return std::visit(
-      Overloaded{
-          [](const IntegerKey& k) {
-            return k.highest == kAny ? fmt::format("a whole number of at least {}", k.lowest)
-                                     : fmt::format("a whole number from {} to {}", k.lowest, k.highest);
-          },
-          [](const NumberKey& k) { return describe_range(k.range); },
-          [](const BoolKey&) { return std::string("true or false"); },
-          [](const ChoiceKey& k) { return "\"" + listed(k.choices, "\" or \"") + "\""; },
-          [](const PathKey& k) { return std::string(k.or_random ? "a path or \"random\"" : "a path"); },
-          [](const TextKey&) { return std::string("text"); },
-          [](const PathListKey&) { return std::string("a list of paths"); },
-          [](const NameListKey&) { return std::string("a list of names"); },
-          [](const NumberListKey&) { return std::string("a list of numbers of at least 0"); }},
+      Overloaded{[](const IntegerKey& k) {
+                   return k.highest == kAny
+                              ? fmt::format("a whole number of at least {}", k.lowest)
+                              : fmt::format("a whole number from {} to {}", k.lowest, k.highest);
+                 },
+                 [](const NumberKey& k) { return describe_range(k.range); },
+                 [](const BoolKey&) { return std::string("true or false"); },
+                 [](const ChoiceKey& k) { return "\"" + listed(k.choices, "\" or \"") + "\""; },
+                 [](const PathKey& k) {
+                   return k.words.empty() ? std::string("a path")
+                                          : "a path or \"" + listed(k.words, "\" or \"") + "\"";
+                 },
+                 [](const TextKey&) { return std::string("text"); },
+                 [](const PathListKey&) { return std::string("a list of paths"); },
+                 [](const NameListKey&) { return std::string("a list of names"); },
+                 [](const NumberListKey&) { return std::string("a list of numbers of at least 0"); }},
       key.target);
 }
 

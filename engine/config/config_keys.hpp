@@ -28,13 +28,14 @@ struct ChoiceKey {
 };
 struct PathKey {
   std::string* value;
-  bool or_random = false;  // "random" is a word, not a path
+  std::vector<std::string> words = {};  // these are not paths: "random"
 };
 struct TextKey {  // any text, kept as it is
   std::string* value;
 };
 struct PathListKey {
   std::vector<std::string>* value;
+  bool may_be_empty = false;
 };
 struct NameListKey {
   std::vector<std::string>* value;

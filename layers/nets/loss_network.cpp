@@ -1,13 +1,12 @@
 #include "layers/nets/loss_network.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/param_io.hpp"
+#include "engine/suggest.hpp"
+#include "layers/nets/compact_vgg.hpp"
 #include "layers/nets/resnet_upproj.hpp"
-#include "layers/nets/vgg.hpp"
 
 namespace chiaro {
 
@@ -29,14 +28,34 @@ std::int64_t parse_width(const nlohmann::json& architecture, const std::string& 
   return parse_integer(architecture, "width", 64, {1, 1024}, file);
 }
 
-VggConfig vgg_config(const WeightsFile& weights, const std::string& file) {
+std::vector<std::string> parse_heads(const nlohmann::json& architecture, int depth, const std::string& file) {
+  const auto heads = architecture.value("heads", std::vector<std::string>{});
+  std::vector<std::string> in_order;
+  for (const auto& name : vgg_feature_names(depth))
+    if (std::find(heads.begin(), heads.end(), name) != heads.end()) in_order.push_back(name);
+  require(in_order.size() == heads.size(), "{}: heads [{}] are not features of VGG-{}, each once", file,
+          listed(heads), depth);
+  return in_order;
+}
+
+struct VggFile {
+  VggConfig config;
+  double gram_loss_scale = 1;
+};
+
+VggFile parse_vgg(const WeightsFile& weights, const std::string& file) {
   try {
     const auto json = nlohmann::json::parse(weights.architecture);
-    VggConfig config;
+    VggFile found;
+    VggConfig& config = found.config;
     config.depth = weights.kind == "vgg16" ? 16 : 19;
     config.width = parse_width(json, file);
     config.preprocess = parse_preprocess(weights.preprocess, file);
-    return config;
+    config.heads = parse_heads(json, config.depth, file);
+    if (!config.heads.empty())
+      found.gram_loss_scale =
+          compact_gram_loss_scale(config.width, parse_integer(json, "imitates_width", 64, {1, 1024}, file));
+    return found;
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: the architecture of the {} network is not usable: {}", file, weights.kind, e.what());
   }
@@ -68,7 +87,7 @@ class VggLossNetwork : public LossNetwork {
  public:
   VggLossNetwork(const WeightsFile& weights, const std::string& file,
                  const std::vector<std::string>& features)
-      : config_(vgg_config(weights, file)) {
+      : vgg_(parse_vgg(weights, file)) {
     Context context = Context::current();
     Graph graph(context);
     build(graph, graph.add_input("picture", {kDeclarePicture, DType::F32}), DType::F32, features, "");
@@ -79,11 +98,13 @@ class VggLossNetwork : public LossNetwork {
   std::map<std::string, TensorId> build(Graph& graph, TensorId picture, DType dtype,
                                         const std::vector<std::string>& features,
                                         const std::string& prefix) override {
-    return build_vgg(graph, store_, picture, config_, dtype, features, prefix);
+    return build_vgg(graph, store_, picture, vgg_.config, dtype, features, prefix);
   }
 
+  double gram_loss_scale() const override { return vgg_.gram_loss_scale; }
+
  private:
-  VggConfig config_;
+  VggFile vgg_;
 };
 
 class DepthLossNetwork : public LossNetwork {
@@ -110,6 +131,10 @@ class DepthLossNetwork : public LossNetwork {
 
 }  // namespace
 
+VggConfig vgg_config(const WeightsFile& weights, const std::string& file) {
+  return parse_vgg(weights, file).config;
+}
+
 std::unique_ptr<LossNetwork> LossNetwork::load(const WeightsFile& weights, const std::string& file,
                                                const std::vector<std::string>& features) {
   if (weights.kind == "vgg16" || weights.kind == "vgg19")
@@ -120,7 +145,8 @@ std::unique_ptr<LossNetwork> LossNetwork::load(const WeightsFile& weights, const
 
 std::vector<std::string> LossNetwork::feature_names(const WeightsFile& weights, const std::string& file) {
   if (weights.kind == "resnet_upproj") return resnet_upproj_feature_names(resnet_config(weights, file));
-  return vgg_feature_names(vgg_config(weights, file).depth);
+  const VggConfig config = vgg_config(weights, file);
+  return config.heads.empty() ? vgg_feature_names(config.depth) : config.heads;
 }
 
 }  // namespace chiaro

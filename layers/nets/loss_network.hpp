@@ -8,8 +8,12 @@
 
 #include "engine/graph.hpp"
 #include "engine/io/weights_file.hpp"
+#include "layers/nets/vgg.hpp"
 
 namespace chiaro {
+
+// What the file of a VGG says of it. Errors name the file.
+VggConfig vgg_config(const WeightsFile& weights, const std::string& file);
 
 class LossNetwork {
  public:
@@ -20,13 +24,17 @@ class LossNetwork {
   static std::unique_ptr<LossNetwork> load(const WeightsFile& weights, const std::string& file,
                                            const std::vector<std::string>& features);
 
-  // All feature names of the network kind, in order, given its weights.
+  // All features that the network offers, in order.
   static std::vector<std::string> feature_names(const WeightsFile& weights, const std::string& file);
 
   // Appends the network up to the deepest of the features, all of which must have been given to load().
   virtual std::map<std::string, TensorId> build(Graph& graph, TensorId picture, DType dtype,
                                                 const std::vector<std::string>& features,
                                                 const std::string& prefix) = 0;
+
+  // By what the style loss with Reduction::Mean is to be multiplied, so that it has the value that the
+  // network which this one imitates would give; 1 where it imitates none. See layers/nets/compact_vgg.hpp.
+  virtual double gram_loss_scale() const { return 1; }
 
   const ParamStore& params() const { return store_; }
 

@@ -22,6 +22,18 @@ std::string network_name(int depth) {
   return "VGG-" + std::to_string(depth);
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void require_heads(const VggConfig& config, const std::vector<std::string>& features) {
+  if (config.heads.empty()) return;
+  for (const auto& feature : features)
+    if (!contains(config.heads, feature))
+      throw Error("this network imitates {} at {} only, not at '{}'", network_name(config.depth),
+                  listed(config.heads), feature);
+}
+
 }  // namespace
 
 std::vector<std::string> vgg_feature_names(int depth) {
@@ -35,15 +47,26 @@ std::vector<std::string> vgg_feature_names(int depth) {
   return names;
 }
 
+std::string vgg_convolution(int depth, const std::string& feature) {
+  deepest_feature(network_name(depth), vgg_feature_names(depth), {feature});
+  const std::string name = "conv" + feature.substr(4);
+  if (!feature.starts_with("pool")) return name;
+  return name + "_" + std::to_string(convolutions_in_block(depth, feature[4] - '1'));
+}
+
+std::int64_t vgg_channels(const VggConfig& config, const std::string& feature) {
+  const std::int64_t block = vgg_convolution(config.depth, feature)[4] - '1';
+  return config.width << std::min<std::int64_t>(block, 3);
+}
+
 std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, TensorId picture,
                                           const VggConfig& config, DType dtype,
                                           const std::vector<std::string>& features,
                                           const std::string& prefix) {
   const auto names = vgg_feature_names(config.depth);
   const std::size_t deepest = deepest_feature(network_name(config.depth), names, features);
-  const auto wanted = [&](const std::string& name) {
-    return std::find(features.begin(), features.end(), name) != features.end();
-  };
+  require_heads(config, features);
+  const auto wanted = [&](const std::string& name) { return contains(features, name); };
 
   std::map<std::string, TensorId> found;
   TensorId x = graph.add(prefix + "preprocess", std::make_unique<PreprocessLayer>(config.preprocess, dtype),
@@ -52,8 +75,7 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
     const std::string& name = names[i];
     const bool is_conv = name.starts_with("conv"), is_pool = name.starts_with("pool");
     if (is_conv) {
-      const std::int64_t block = name[4] - '1';
-      const std::int64_t k = config.width << std::min<std::int64_t>(block, 3);
+      const std::int64_t k = vgg_channels(config, name);
       const Param weight = add_param(store, name + ".weight", {k, 3, 3, graph.shape(x).c});
       const Param bias = add_param(store, name + ".bias", {1, 1, 1, k});
       // The ReLU is fused into the convolution unless somebody wants the features before it.
@@ -71,7 +93,13 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
     } else if (wanted("conv" + name.substr(4))) {
       x = graph.add(prefix + name, std::make_unique<ReluLayer>(), {x});
     }
-    if (wanted(name)) found[name] = x;
+    if (!wanted(name)) continue;
+    found[name] = x;
+    if (config.heads.empty()) continue;
+    const std::int64_t c = graph.shape(x).c;
+    const Param head = add_param(store, "head_" + name + ".weight", {c, 1, 1, c});
+    found[name] = graph.add(prefix + "head_" + name,
+                            std::make_unique<Conv2dLayer>(head, Param{}, Conv2dOptions{}), {x});
   }
   return found;
 }

@@ -5,8 +5,9 @@
 #include <fstream>
 #include <limits>
 
+#include "apps/common/loss_weights.hpp"
+#include "apps/common/model_path.hpp"
 #include "apps/stylize/memory_budget.hpp"
-#include "apps/stylize/model_path.hpp"
 #include "apps/stylize/stylize_jobs.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/picture_folder.hpp"
@@ -107,11 +108,29 @@ TEST_CASE("find_model: a path, a shipped name, neither") {
         "--model candy: no such file, and no model of this name comes with chiaro (none does)");
   folder.write("models/starry_night.h5", "");
   folder.write("models/candy.h5", "");
+  folder.write("models/compact_vgg19.h5", "");  // a loss network
   folder.write("models/README.md", "");
   CHECK(find_model("candy", shipped) == shipped + "/candy.h5");
   CHECK(error_of([&] { find_model("stary_night", shipped); }) ==
         "--model stary_night: no such file, and no model of this name comes with chiaro (there are: candy, "
         "starry_night); did you mean 'starry_night'?");
+}
+
+TEST_CASE("loss_weights_file: a path stays as it is, compact is what comes with chiaro") {
+  const test::PictureFolder folder;
+  const std::string shipped = folder.path() + "/models";
+  CHECK(loss_weights_file("my/vgg.h5", "vgg19", shipped) == "my/vgg.h5");
+  CHECK(loss_weights_file("random", "vgg16", shipped) == "random");
+  CHECK(error_of([&] { loss_weights_file("compact", "vgg19", shipped); }) ==
+        shipped +
+            "/compact_vgg19.h5: the compact vgg19 that comes with chiaro is missing; restore it, or give a "
+            "file of your own");
+  folder.write("models/compact_vgg19.h5", "");
+  folder.write("models/compact_depth.h5", "");
+  CHECK(loss_weights_file("compact", "vgg19", shipped) == shipped + "/compact_vgg19.h5");
+  CHECK(loss_weights_file("compact", "resnet_upproj", shipped) == shipped + "/compact_depth.h5");
+  CHECK(error_of([&] { loss_weights_file("compact", "vgg16", shipped); }) ==
+        "\"compact\": no compact vgg16 comes with chiaro; there is a vgg19");
 }
 
 TEST_CASE("available_memory: the machine and its control groups") {

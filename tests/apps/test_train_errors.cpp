@@ -54,7 +54,8 @@ TEST_CASE("train_engine: mistakes on the command line and in the configuration")
         "of "
         "at least 1\n");
   CHECK(refusal(tiny.fresh({"task=shape"})) ==
-        "override 'task=shape': task = 'shape' is not allowed, expected \"style\" or \"depth\"\n");
+        "override 'task=shape': task = 'shape' is not allowed, expected \"style\" or \"depth\" or "
+        "\"distill\"\n");
   CHECK(refusal(tiny.fresh({"loss.style.weight=0", "loss.content.weight=0", "loss.tv.weight=0"})) ==
         "every loss weight is 0: there is nothing to train for\n");
 
@@ -75,7 +76,8 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
           vgg +
               ": the vgg19 weights are missing; give the path of Keras' "
               "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as "
-              "weights.vgg19, or \"random\" for random filters\n");
+              "weights.vgg19, or \"compact\" for the small network that comes with chiaro, or \"random\" for "
+              "random filters\n");
   }
   SUBCASE("another network") {
     CHECK(refusal(tiny.fresh({"loss.style.net=vgg16", "weights.vgg16=" + vgg})) ==
@@ -111,13 +113,12 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
 
 TEST_CASE("train_engine: the depth network is asked for only when there is a depth loss") {
   const TinyTraining tiny;
-  CHECK(
-      refusal(tiny.fresh({"loss.depth.weight=1"})) ==
-      tiny.depth() +
-          ": the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, or a "
-          "network of your own (task = \"depth\" trains one), as weights.resnet_upproj, or train without "
-          "depth: "
-          "--set loss.depth.weight=0\n");
+  CHECK(refusal(tiny.fresh({"loss.depth.weight=1"})) ==
+        tiny.depth() +
+            ": the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, a "
+            "network of your own (task = \"depth\" trains one), or \"compact\" for the small one that comes "
+            "with "
+            "chiaro, as weights.resnet_upproj, or train without depth: --set loss.depth.weight=0\n");
   CHECK(refusal(tiny.fresh({"loss.depth.weight=1", "weights.resnet_upproj=random"})) ==
         "weights.resnet_upproj = \"random\": random filters see no depth; set loss.depth.weight = 0\n");
   CHECK(tiny.train({"loss.depth.weight=0", "train.iterations=1"}).status == 0);

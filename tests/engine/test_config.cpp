@@ -74,13 +74,14 @@ TEST_CASE("config: the defaults of a depth training") {
 TEST_CASE("config: a depth training is read, checked and written") {
   const std::string text =
       "task = \"depth\"\n[depth]\ntrain_list = \"lists/a.txt\"\nvalidation_list = \"\"\n"
-      "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nwidth = 32\n"
+      "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nencoder_lr = "
+      "0.5\nwidth = 32\n"
       "decoder_width = 48\nup_projections = 3\ninput_height = 96\ninput_width = 128\nvalidate_every = "
       "7\naugment = false\n"
       "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\n";
   const TrainConfig config = parse(text);
-  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 32, 48, 3,
-                                    96, 128, 7, false});  // lists are looked for in the data's folder
+  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 0.5, 32,
+                                    48, 3, 96, 128, 7, false});  // lists are looked for in the data's folder
   CHECK(config.optimizer.method == "sgd");
   CHECK(config.optimizer.momentum == 0.5);
   CHECK(config.optimizer.decay_every == 100);
@@ -120,6 +121,34 @@ TEST_CASE("config: values are read from sections, dotted keys and inline tables 
     CHECK(parse(text).model.width == 8);
     CHECK(parse(text).loss.tv_weight == 3.0);
   }
+}
+
+TEST_CASE("config: the defaults of a distillation, and what is read of one") {
+  const TrainConfig config = parse("task = \"distill\"");
+  CHECK(config.distill.width == 16);
+  CHECK(config.distill.layers.size() == 9);
+  CHECK(config.distill.feature_weight == 1);
+  CHECK(config.distill.gram_weight == 1);
+  CHECK(config.distill.validation.empty());
+  CHECK(config.distill.validate_every == 500);
+  CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);
+
+  const TrainConfig other = parse(
+      "task = \"distill\"\n[weights]\nvgg19 = \"compact\"\nvgg16 = \"./compact\"\n[distill]\n"
+      "layers = [\"pool2\"]\nvalidation = \"held\"\ngram_weight = 0\n");
+  CHECK(other.weights.vgg19 == "compact");
+  CHECK(other.weights.vgg16.ends_with("/compact"));
+  CHECK(other.weights.vgg16.starts_with("/"));
+  CHECK(other.distill.layers == std::vector<std::string>{"pool2"});
+  REQUIRE(other.distill.validation.size() == 1);
+  CHECK(other.distill.validation[0].ends_with("/held"));
+  CHECK(other.distill.validation[0].starts_with("/"));
+  CHECK(parse_config(to_toml(other), "again", "/elsewhere") == other);
+  CHECK(refusal("[distill]\nlayers = []\n") == "config.toml: distill.layers is empty; name a layer");
+  CHECK(refusal("[distill]\nlayers = [\"pool1\", \"pool1\"]\n") ==
+        "config.toml: distill.layers names 'pool1' twice");
+  CHECK(contains(refusal("[weights]\nvgg19 = 3\n"), "expected a path or \"compact\" or \"random\""));
+  CHECK(contains(refusal("[data]\ntrain = []\n"), "expected a list of paths"));
 }
 
 TEST_CASE("config: to_toml gives a text that loads as the same configuration") {

@@ -1,4 +1,4 @@
-#include "apps/stylize/model_path.hpp"
+#include "apps/common/model_path.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -15,7 +15,9 @@ fs::path find_model(const std::string& model, const fs::path& shipped) {
   std::vector<std::string> names;
   if (fs::is_directory(shipped))
     for (const auto& entry : fs::directory_iterator(shipped))
-      if (entry.path().extension() == ".h5") names.push_back(entry.path().stem().string());
+      if (const fs::path file = entry.path().filename();
+          file.extension() == ".h5" && !file.string().starts_with("compact_"))
+        names.push_back(file.stem().string());
   std::sort(names.begin(), names.end());
   if (std::find(names.begin(), names.end(), model) != names.end()) return shipped / (model + ".h5");
   throw Error("--model {}: no such file, and no model of this name comes with chiaro ({}){}", model,

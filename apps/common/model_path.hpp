@@ -6,7 +6,7 @@
 namespace chiaro {
 
 // `model` itself if it is a file; else NAME.h5 in the folder of the models that come with chiaro. Error that
-// lists those when it is neither.
+// lists those when it is neither. Files compact_*.h5 in that folder are loss networks (loss_weights.hpp).
 std::filesystem::path find_model(const std::string& model, const std::filesystem::path& shipped);
 
 // That folder in the source tree.

@@ -1,0 +1,77 @@
+// The training of one narrow VGG that imitates a wide one, in memory: both networks, losses, optimiser, and
+// the steps they make.
+//
+//   photo -> wide network (frozen)            -> features F
+//         -> narrow network -> adapters (1x1) -> A f
+//   loss = feature_weight * mean over layers of |A f - F|^2 / |F|^2
+//        + gram_weight    * mean over layers of |G(A f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
+// See layers/relative_loss_layers.hpp and layers/nets/compact_vgg.hpp. One step = forward(), backward(),
+// update(t).
+//
+// The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that
+// one step of Adam changes no layer's output by much more than that share of it. Undivided, the first steps,
+// all of them as long as the learning rate and all in the same direction, destroy what the network begins
+// with. Source: the scaling with width in Yang et al. 2022, arXiv:2203.03466, table 3.
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "apps/training/optimizer.hpp"
+#include "engine/config/config.hpp"
+#include "engine/data/photo_source.hpp"
+#include "engine/session.hpp"
+#include "layers/nets/loss_network.hpp"
+
+namespace chiaro {
+
+// Relative squared errors, by layer; without a term (weight 0) its errors are empty.
+struct DistillErrors {
+  std::vector<double> feature, gram;
+};
+
+// Mean over layers; 0 where there are none.
+double mean_error(const std::vector<double>& errors);
+
+class DistillTrainer {
+ public:
+  // photos: where the initial values are measured (distill_start.hpp); null: they come from elsewhere.
+  // Errors: those of the readers, a network to imitate that is none or too narrow, no loss at all.
+  DistillTrainer(Context& context, const TrainConfig& config, DType dtype, SessionOptions session_options,
+                 const std::shared_ptr<const PhotoSource>& photos);
+  DistillTrainer(const DistillTrainer&) = delete;
+  DistillTrainer& operator=(const DistillTrainer&) = delete;
+
+  // photos: (batch, size, size, 3) bytes.
+  const DistillErrors& forward(std::span<const std::uint8_t> photos);
+  const DistillErrors& errors() const { return errors_; }  // as of the last forward()
+  void backward() { session_->backward(); }
+  void update(std::int64_t step);  // one step of the optimiser; counts from 1
+  double parameter_gradient_norm() const;
+
+  const std::vector<std::string>& layers() const { return narrow_.heads; }  // in network order
+  ParamStore& params() { return params_; }
+  Session& session() { return *session_; }
+  DType dtype() const { return dtype_; }
+
+  // The narrow network as it is now, adapters folded away; provenance: JSON.
+  WeightsFile weights_file(const std::string& provenance) const;
+
+ private:
+  void build(const TrainConfig& config, SessionOptions session_options);
+
+  Context& context_;
+  DType dtype_;
+  OptimizerConfig optimizer_;
+  VggConfig wide_, narrow_;
+  std::unique_ptr<LossNetwork> teacher_;
+  ParamStore params_{ParamStore::Kind::Trainable};
+  std::vector<ParamRange> rates_;
+  std::optional<Session> session_;
+  TensorId photo_ = -1;
+  DistillErrors errors_;
+};
+
+}  // namespace chiaro

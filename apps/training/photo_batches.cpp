@@ -1,0 +1,26 @@
+#include "apps/training/photo_batches.hpp"
+
+namespace chiaro {
+
+BatchOptions batch_options(const TrainConfig& config) {
+  BatchOptions options;
+  options.image_size = config.data.image_size;
+  options.batch_size = config.data.batch_size;
+  options.crop = config.data.crop == "random"   ? CropMode::Random
+                 : config.data.crop == "center" ? CropMode::Center
+                                                : CropMode::None;
+  options.shuffle = config.data.shuffle;
+  options.seed = static_cast<std::uint64_t>(config.seed);
+  options.cache_bytes = config.data.cache_mb << 20;
+  return options;
+}
+
+LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch) {
+  LoaderOptions options;
+  options.batches = batch_options(config);
+  options.first_batch = first_batch;
+  options.workers = static_cast<int>(config.data.workers);
+  return options;
+}
+
+}  // namespace chiaro

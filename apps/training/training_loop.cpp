@@ -1,0 +1,100 @@
+#include "apps/training/training_loop.hpp"
+
+#include "apps/training/report.hpp"
+#include "apps/training/run_state.hpp"
+#include "apps/training/signal_guard.hpp"
+
+namespace chiaro {
+
+TrainingLoop::TrainingLoop(const TaskSetup& setup, RunFolder folder, TrainingTask& task, std::int64_t done)
+    : setup_(setup),
+      run_(setup.config.train),
+      folder_(std::move(folder)),
+      task_(task),
+      progress_(run_.iterations, setup.config.data.batch_size),
+      done_(done),
+      saved_(done) {}
+
+int TrainingLoop::execute() {
+  const SignalGuard signals;
+  task_.begin(folder_, done_);
+  while (done_ < run_.iterations && !stop_requested()) {
+    iterate();
+    // Before the checkpoint, so that a run that goes on from it has the validation and its model.
+    if (task_.after_step(done_, done_ == run_.iterations)) progress_.pause();
+    if (due(run_.checkpoint_every)) save_checkpoint();
+    if (due(run_.preview_every)) write_preview();
+  }
+  progress_.finish_line();
+  if (saved_ != done_) save_checkpoint();
+  if (const std::string skipped = task_.skipped_summary(); !skipped.empty())
+    fmt::print(stderr, "{}\n", skipped);
+  return done_ < run_.iterations ? stop() : finish();
+}
+
+int TrainingLoop::stop() {
+  write_report(folder_);
+  fmt::print("stopped after iteration {}; continue with: train_engine --resume {}\n", done_,
+             folder_.path().string());
+  return 130;
+}
+
+int TrainingLoop::finish() {
+  if (run_.preview_every > 0 && previewed_ != done_) write_preview();
+  const std::string lines = task_.finish(done_);
+  write_report(folder_);
+  fmt::print("trained {} iterations\n  model   {}{}\n  report  {}\n", done_, folder_.model_file().string(),
+             lines, folder_.report_file().string());
+  return 0;
+}
+
+void TrainingLoop::iterate() {
+  const std::int64_t iteration = done_ + 1, every = run_.gradient_norms_every;
+  const bool with_norms = every > 0 && (iteration == 1 || iteration % every == 0);
+  MetricsLine line{{"iteration", iteration}};
+  try {
+    task_.step(iteration, with_norms, line);
+  } catch (const NotFinite& found) {
+    progress_.finish_line();
+    write_report(folder_);
+    throw stopped_run(folder_, iteration, saved_, found.what(), found.remedy());
+  }
+  done_ = iteration;
+  progress_.note(done_);
+  log(line, with_norms);
+}
+
+void TrainingLoop::log(MetricsLine& line, bool always) {
+  line["images_per_s"] = progress_.items_per_second();
+  if (always || due(run_.log_every)) folder_.append_metrics(line.dump());
+  progress_.show(fmt::format("{}/{}  {:.2f} images/s  {} left{}", done_, run_.iterations,
+                             progress_.items_per_second(), progress_.remaining(), task_.progress_text()),
+                 done_ == run_.iterations);
+}
+
+void TrainingLoop::save_checkpoint() {
+  try {
+    write_checkpoint(folder_.checkpoint_file(done_),
+                     {.iteration = done_,
+                      .threads = setup_.context.threads(),
+                      .precision = name_of(setup_.dtype),
+                      .config = to_toml(setup_.config)},
+                     task_.params(), task_.statistics());
+  } catch (const Error& error) {
+    progress_.finish_line();
+    throw Error("iteration {}: {}; {}", done_, error.what(), last_checkpoint(folder_, saved_));
+  }
+  folder_.prune_checkpoints(done_, run_.keep_checkpoints);
+  saved_ = done_;
+  progress_.pause();
+}
+
+void TrainingLoop::write_preview() {
+  const Image preview = task_.preview();
+  if (preview.height > 0) encode_image(folder_.preview_file(done_).string(), preview);
+  previewed_ = done_;
+  write_report(folder_);
+  progress_.pause();
+}
+
+}  // namespace chiaro

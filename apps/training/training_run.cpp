@@ -1,0 +1,76 @@
+#include "apps/training/training_run.hpp"
+
+#include <memory>
+
+#include "apps/common/program.hpp"
+#include "apps/training/balance.hpp"
+#include "apps/training/depth_task.hpp"
+#include "apps/training/distill_task.hpp"
+#include "apps/training/run_state.hpp"
+#include "apps/training/style_task.hpp"
+#include "apps/training/training_loop.hpp"
+#include "engine/file_util.hpp"
+
+namespace chiaro {
+
+namespace {
+
+std::unique_ptr<TrainingTask> make_task(const TaskSetup& setup) {
+  if (setup.config.task == "depth") return make_depth_task(setup);
+  if (setup.config.task == "distill") return make_distill_task(setup);
+  return make_style_task(setup);
+}
+
+TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, const TrainOptions& options) {
+  TrainConfig result =
+      balance_losses(context, config, open_photo_source(config.data.train), dtype, options.session);
+  fmt::print(stderr, "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}\n",
+             result.loss.style.weight, result.loss.content.weight, result.loss.depth.weight,
+             result.loss.tv_weight);
+  return result;
+}
+
+void announce(const TaskSetup& setup, TrainingTask& task) {
+  fmt::print(stderr, "{}, precision {}; {}; {} parameters; {:.0f} MiB planned for a step\n",
+             setup.context.description(), name_of(setup.dtype), task.data_text(),
+             task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
+  for (const auto& note : task.notes()) fmt::print(stderr, "note: {}\n", note);
+}
+
+}  // namespace
+
+int train(Context& context, const TrainConfig& config, const TrainOptions& options) {
+  const DType dtype = choose_precision(context, config.train.precision);
+  TrainConfig resolved = config;
+  resolved.train.precision = name_of(dtype);
+  RunFolder::require_new(resolved.train.out);
+  if (resolved.task == "style" && resolved.loss.balance == "gradient")
+    resolved = balanced(context, resolved, dtype, options);
+  const TaskSetup setup{context, resolved, dtype, options.session};
+  const auto task = make_task(setup);
+  RunFolder folder = RunFolder::create(resolved);
+  announce(setup, *task);
+  return TrainingLoop(setup, std::move(folder), *task, 0).execute();
+}
+
+int resume(Context& context, const std::filesystem::path& run, const std::vector<std::string>& overrides,
+           const TrainOptions& options) {
+  require_same_results(overrides);
+  RunFolder folder = RunFolder::open(run);
+  TrainConfig config = load_config(folder.config_file(), overrides);
+  config.train.out = folder.path().string();
+  const DType dtype = choose_precision(context, config.train.precision);
+  const TaskSetup setup{context, config, dtype, options.session, !folder.checkpoints().empty()};
+  const auto task = make_task(setup);
+  const auto info = restore(folder, task->params(), task->statistics());
+  const std::int64_t done = info ? info->iteration : 0;
+  require_not_over(config, folder, done);
+  note_threads(context, info);
+  folder.truncate_metrics(done);
+  write_text(folder.config_file(), to_toml(config));
+  announce(setup, *task);
+  announce_resume(info);
+  return TrainingLoop(setup, std::move(folder), *task, done).execute();
+}
+
+}  // namespace chiaro

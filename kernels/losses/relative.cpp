@@ -1,0 +1,47 @@
+#include "kernels/losses/relative.hpp"
+
+#include "kernels/common/rows.hpp"
+
+namespace chiaro::losses {
+
+namespace {
+
+void check_pair(ConstTensorView a, ConstTensorView b) {
+  check_present("relative error", "a", a);
+  check_present("relative error", "b", b);
+  require(b.shape == a.shape, "relative error: b has shape {}, expected {}", to_string(b.shape),
+          to_string(a.shape));
+}
+
+}  // namespace
+
+std::int64_t relative_workspace_bytes(Shape a) {
+  return cpu::relative_workspace_bytes(a);
+}
+
+void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
+                      float* inverse, void* workspace) {
+  check_pair(a, b);
+  require(value && inverse && workspace,
+          "relative error: value, inverse and a workspace of {} bytes are needed",
+          relative_workspace_bytes(a.shape));
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::relative_forward(a, b, scale, value, inverse, workspace);
+  }
+}
+
+void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, const float* inverse,
+                       double scale, TensorView da, GradientMode mode) {
+  if (mode == GradientMode::Ignore) return;
+  check_pair(a, b);
+  require(inverse != nullptr, "relative error: what the forward pass left is missing");
+  require(da && da.shape == a.shape, "relative error: the gradient has shape {}, expected {}",
+          to_string(da.shape), to_string(a.shape));
+  switch (context.device()) {
+    case Device::Cpu:
+      return cpu::relative_backward(a, b, inverse, scale, da, mode == GradientMode::Accumulate);
+  }
+}
+
+}  // namespace chiaro::losses
