@@ -1,8 +1,10 @@
 // The functions of cuDNN that chiaro calls, and how their errors are reported.
 //
 // The library is opened by name on first use instead of being linked. So one binary starts on machines
-// without any NVIDIA library, says there what is missing, and starts fast: linked, the dynamic loader spends
-// some 0.1 s on cuDNN and cuBLAS before main(), in every program, also where only the CPU is wanted.
+// without any NVIDIA library and says there what is missing; and it starts fast: `inspect_engine --version`
+// takes 17 ms of CPU time, linked to cuDNN and cuBLAS 101 ms (24 against 155 ms on the clock of a busy
+// machine), which every program would pay, also where only the CPU is wanted. The build tree's programs find
+// the libraries of the build (its run path), others through the loader's usual folders and LD_LIBRARY_PATH.
 #pragma once
 #include <cudnn.h>
 
