@@ -3,6 +3,9 @@
 
 #include "apps/common/program.hpp"
 #include "engine/buffer.hpp"
+#include "kernels/common/cuda/cublas_library.hpp"
+#include "kernels/common/cuda/cudnn_graph.hpp"
+#include "kernels/common/cuda/cudnn_library.hpp"
 #include "kernels/common/cuda/device.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/run_program.hpp"
@@ -51,6 +54,17 @@ TEST_CASE("cuda device: the CPU is always there, and the GPU's absence has a rea
   const DeviceStatus cuda = device_available(Device::Cuda);
   CHECK(cuda.available == cuda.reason.empty());
   if (!cuda.available) CHECK(error_of([] { Context(Device::Cuda, 1); }) == "device cuda: " + cuda.reason);
+}
+
+TEST_CASE("cuda device: the libraries have every function that is called") {
+  const std::string missing = error_of([] { cublas::library(); });
+  CHECK_MESSAGE((missing.empty() || missing.starts_with("cuBLAS cannot be opened: ")), missing);
+  CHECK(error_of([] { cudnn::library(); }) == "");
+}
+
+TEST_CASE("cuda device: cuDNN is asked about a GPU by its number") {
+  if (device_available(Device::Cuda).available) return;
+  CHECK(contains(error_of([] { cudnn::DeviceProperties(0); }), "cuDNN: cannot read the GPU's properties"));
 }
 
 TEST_CASE("memory: without a GPU the kinds that need one are refused by name, the host's works") {

@@ -24,8 +24,6 @@ constexpr cudnnBackendAttributeType_t attribute_type() {
     return CUDNN_TYPE_BOOLEAN;
   else if constexpr (std::is_same_v<T, char>)
     return CUDNN_TYPE_CHAR;
-  else if constexpr (std::is_same_v<T, void*>)
-    return CUDNN_TYPE_VOID_PTR;
   else if constexpr (std::is_same_v<T, cudnnDataType_t>)
     return CUDNN_TYPE_DATA_TYPE;
   else if constexpr (std::is_same_v<T, cudnnBackendHeurMode_t>)
@@ -50,6 +48,12 @@ void set(cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, const T* 
 template <class T>
 void set(cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, const T& value) {
   set(d, name, &value, 1);
+}
+// Addresses. A descriptor is a void* too, so the C++ type cannot tell them apart.
+inline void set_pointers(cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, void* const* values,
+                         std::size_t count) {
+  check(library().set_attribute(d, name, CUDNN_TYPE_VOID_PTR, static_cast<std::int64_t>(count), values),
+        "set addresses of a graph's tensors");
 }
 template <class T, std::size_t N>
 void set(cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, const std::array<T, N>& values) {

@@ -160,8 +160,8 @@ void Plan::execute(cudnnHandle_t handle, std::span<const std::pair<Graph::Id, co
   Descriptors owner;
   const auto pack = owner.make(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   set(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids.data(), ids.size());
-  set(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers.data(), pointers.size());
-  set(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace);
+  set_pointers(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers.data(), pointers.size());
+  set_pointers(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &workspace, 1);
   finalize(pack, "bind a plan's tensors");
   check(library().execute(handle, plan_, pack), "run a plan");
 }
