@@ -88,6 +88,19 @@ TEST_CASE_TEMPLATE("gram cuda: random values", T, float, bf16) {
   }
 }
 
+TEST_CASE_TEMPLATE("gram cuda: every barrier is needed, and its absence found", T, float, bf16) {
+  const Shape s{1, 10, 15, 72};
+  DeviceArray<T> f(normal_values<T>(s.count(), 1));
+  DeviceArray<float> dg(normal_values<float>(s.c * s.c, 2));
+  check_barriers_are_needed([&] {
+    DeviceArray<float> g(s.c * s.c), workspace(gram::cuda::forward_workspace_bytes(s) / 4);
+    DeviceArray<T> df(s.count());
+    gram::cuda::forward(nullptr, f.view(s), g.data(), 1, workspace.data());
+    gram::cuda::backward(nullptr, f.view(s), dg.data(), 1, df.view(s), false);
+    return Bits() << g << df;
+  });
+}
+
 TEST_CASE("gram cuda: the configuration covers every pixel and pair of channels") {
   for (const std::int64_t n : {1, 4, 32})
     for (const std::int64_t c : {3, 64, 65, 128, 256, 512})

@@ -207,6 +207,15 @@ TEST_CASE("instance_norm cuda: launches are what the header says, ignored gradie
   CHECK(backward(kIgnore, kIgnore, kOverwrite) == Names{"instance_norm_dx"});
 }
 
+TEST_CASE_TEMPLATE("instance_norm cuda: every barrier is needed, and its absence found", T, float, bf16) {
+  const Problem<T> p({{1, 20, 21, 72}, true, true, Border::uniform(1), {}}, 3);
+  emulated::check_barriers_are_needed([&] {
+    OnDevice<T> d(p);
+    d.run(kOverwrite);
+    return d.bits();
+  });
+}
+
 TEST_CASE("channel grid: covers every channel and pixel once, with whole blocks of threads") {
   for (const std::int64_t channels : {1, 3, 30, 32, 64, 65, 100, 128, 200, 512, 2048})
     for (const std::int64_t pixels : {1, 7, 128, 4096, 65536, 2073600})

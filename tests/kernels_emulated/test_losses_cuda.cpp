@@ -77,6 +77,21 @@ TEST_CASE_TEMPLATE("losses cuda: total variation, value and gradient", T, float,
     }
 }
 
+TEST_CASE("losses cuda: every barrier is needed, and its absence found") {
+  const Shape s{1, 32, 40, 8};
+  DeviceArray<float> x(normal_values<float>(s.count(), 1)), y(normal_values<float>(s.count(), 2));
+  // block_sum's first barrier guards against a second call, which these kernels do not make.
+  check_barriers_are_needed(
+      [&] {
+        DeviceArray<float> value(1);
+        DeviceArray<double> workspace(losses::cuda::workspace_bytes() / 8);
+        losses::cuda::mse(nullptr, x.view(s), y.view(s), 1, value.data(), {}, GradientMode::Ignore,
+                          workspace.data());
+        return Bits() << value;
+      },
+      1);
+}
+
 TEST_CASE("losses cuda: integers are exact, mixed types, many blocks") {
   const Shape s{1, 300, 250, 8};  // more vectors than one pass of the grid takes
   const auto a = integer_values<bf16>(s.count(), 1);
