@@ -20,7 +20,7 @@ struct Apply {
 };
 
 template <class T, int V>
-__global__ void __launch_bounds__(ChannelGrid::kThreads) apply_kernel(Apply<T> a, ChannelGrid g) {
+__global__ void __launch_bounds__(ChannelGrid::kThreads, 2) apply_kernel(Apply<T> a, ChannelGrid g) {
   const ChannelPlace place(g);
   if (!place.active) return;
   const int c = place.channel;

@@ -21,7 +21,7 @@ bool all_aligned(const Arrays*... arrays) {
 }
 
 template <int V, class Op>
-__global__ void __launch_bounds__(kElementThreads) elementwise_kernel(Op op, std::int64_t count) {
+__global__ void __launch_bounds__(kElementThreads, 4) elementwise_kernel(Op op, std::int64_t count) {
   const std::int64_t i = (std::int64_t(blockIdx.x) * kElementThreads + threadIdx.x) * V;
   if (i + V <= count) {
     op.template run<V>(i);
@@ -40,7 +40,7 @@ void launch_elementwise(const char* name, CudaStream stream, const Op& op, std::
 }
 
 template <int V, class Op>
-__global__ void __launch_bounds__(kElementThreads)
+__global__ void __launch_bounds__(kElementThreads, 4)
     pixel_kernel(Op op, int H, int W, int channels, unsigned vectors) {
   unsigned u = blockIdx.x * kElementThreads + threadIdx.x;
   if (u >= vectors) return;

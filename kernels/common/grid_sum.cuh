@@ -11,7 +11,7 @@ inline constexpr int kSumThreads = 256, kSumBlocks = 1056;     // eight on each 
 inline constexpr std::int64_t kGridSumBytes = kSumBlocks * 8;  // of workspace, aligned to 8
 
 template <int V, class Op>
-__global__ void __launch_bounds__(kSumThreads) sum_kernel(Op op, std::int64_t count, double* partial) {
+__global__ void __launch_bounds__(kSumThreads, 4) sum_kernel(Op op, std::int64_t count, double* partial) {
   double sum = 0;
   const std::int64_t stride = std::int64_t(gridDim.x) * kSumThreads * V;
   for (std::int64_t i = (std::int64_t(blockIdx.x) * kSumThreads + threadIdx.x) * V; i < count; i += stride) {

@@ -22,7 +22,7 @@ struct Apply {
 
 // Runs over the pixels of y, its border included.
 template <class T, int V>
-__global__ void __launch_bounds__(ChannelGrid::kThreads) apply_kernel(Apply<T> a, ChannelGrid g) {
+__global__ void __launch_bounds__(ChannelGrid::kThreads, 2) apply_kernel(Apply<T> a, ChannelGrid g) {
   const ChannelPlace place(g);
   if (!place.active) return;
   const int n = blockIdx.z, c = place.channel, H = a.border.rows.extent, W = a.border.columns.extent;

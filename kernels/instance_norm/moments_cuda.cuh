@@ -36,7 +36,7 @@ __device__ void merge_pixels(const float (&x)[U][V], float count, float (&mean)[
 // partial: (pictures, chunks, 3, C) = first pixel, mean - first pixel, sum of squared deviations from the
 // mean. Reads x once: N*P*C*sizeof(T) bytes.
 template <class T, int V>
-__global__ void __launch_bounds__(ChannelGrid::kThreads)
+__global__ void __launch_bounds__(ChannelGrid::kThreads, 2)
     moments_kernel(const T* __restrict__ x, float* __restrict__ partial, ChannelGrid g) {
   CHIARO_SHARED_DYNAMIC(float, row_means);  // (rows, lanes * V), then as many sums of squared deviations
   const ChannelPlace place(g);
@@ -131,7 +131,7 @@ static __global__ void __launch_bounds__(kFinishChannels* kFinishRows)
 template <class T>
 void moments(CudaStream stream, const T* x, std::int64_t pictures, std::int64_t pixels, std::int64_t channels,
              float eps, float* partial, float* mean, float* rstd, const RunningMoments& running = {}) {
-  const ChannelGrid g = reduction_grid(pictures, pixels, channels, vector_width<T>(channels, x));
+  const ChannelGrid g = reduction_grid(pictures, pixels, channels, vector_width<T>(channels, x, partial));
   constexpr int kVector = 16 / static_cast<int>(sizeof(T));
   launch("moments", g.vector == 1 ? moments_kernel<T, 1> : moments_kernel<T, kVector>, grid_of(g),
          dim3(g.threads()), 2 * rows_bytes(g), stream, x, partial, g);
