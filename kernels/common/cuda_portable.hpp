@@ -23,9 +23,11 @@
   extern __shared__ __align__(128) unsigned char chiaro_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(chiaro_dynamic_shared)
 #define CHIARO_UNROLL _Pragma("unroll")
+#define CHIARO_NO_UNROLL _Pragma("unroll 1")
 #else
-#include CHIARO_EMULATOR
+#include CHIARO_EMULATOR  // brings in its tensor cores too
 #define CHIARO_UNROLL
+#define CHIARO_NO_UNROLL
 #endif
 
 namespace chiaro {

@@ -23,14 +23,12 @@ namespace simt {
 
 namespace {
 
-struct Stamp {
-  std::uint64_t block = 0;  // 0: nobody
-  std::uint32_t barriers = 0, warp_barriers = 0;
-  int thread = 0;
-  bool atomic = false;
+struct Stamp {  // who accessed an element, and when; block 0: nobody
+  std::uint64_t atomic : 1 = 0, warp_barriers : 11 = 0, barriers : 14 = 0, thread : 10 = 0, block : 28 = 0;
 
-  int warp() const { return thread / 32; }
+  std::uint64_t warp() const { return thread / 32; }
 };
+static_assert(sizeof(Stamp) == 8);
 
 struct Cell {
   Stamp write, read;
@@ -101,7 +99,12 @@ void access(void* pointer, std::size_t bytes, Kind kind, bool atomic, void* call
   const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
   Region* region = region_of(begin);
   if (!region) return;
-  const Stamp now{position.block, position.barriers, position.warp_barriers, position.thread, atomic};
+  Stamp now;
+  now.atomic = atomic;
+  now.warp_barriers = position.warp_barriers;
+  now.barriers = position.barriers;
+  now.thread = static_cast<unsigned>(position.thread);
+  now.block = position.block;
   const std::size_t first = (begin - region->begin) / region->element;
   const std::size_t last =
       std::min((begin + bytes - 1 - region->begin) / region->element, region->cells.size() - 1);
@@ -143,6 +146,10 @@ std::string source_line(void* caller) {
 }
 
 }  // namespace
+
+bool race_build() {
+  return true;
+}
 
 void race_watch(const void* data, std::size_t bytes, std::size_t element, bool shared) {
   const auto begin = reinterpret_cast<std::uintptr_t>(data);

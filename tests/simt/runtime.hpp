@@ -36,6 +36,9 @@ struct Site {
   static constexpr Site here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     return {file, line};
   }
+  bool operator==(const Site& other) const {
+    return line == other.line && std::strcmp(file, other.file) == 0;
+  }
 };
 
 enum class Wait : std::uint8_t { barrier, syncwarp, shuffle, vote, mma };
@@ -54,6 +57,10 @@ inline int lane_index() {
 Lane& this_lane();
 
 void block_barrier(const Site&);
+// Distinct lines of the barriers that were reached since the last call, and one that is left out from now on
+// (null for none): how tests plant mistakes in kernels that have none.
+std::vector<Site> take_barrier_sites();
+void leave_out_barrier(const Site*);
 // Lanes that do not exist in the last warp are taken off the mask. exchange(lanes of the warp, mask, site)
 // runs once, when all have arrived.
 using Exchange = void (*)(Lane* lanes, std::uint32_t mask, const Site&);
@@ -88,6 +95,7 @@ struct Position {                   // of the running thread
   int thread = -1;                  // -1 outside a kernel
 };
 Position position();
+bool race_build();
 // Report races on this buffer of global memory, whose elements are accessed as wholes.
 void race_watch(const void* data, std::size_t bytes, std::size_t element, bool shared = false);
 void race_forget(const void* data);

@@ -21,7 +21,9 @@ struct Schedule {
 
 std::string to_string(const Schedule&);
 Schedule& current_schedule();
-std::vector<Schedule> all_schedules();  // forward, drain, drain_reverse and two shuffles
+// forward, drain, drain_reverse and two shuffles; forward alone with the race detector, whose verdict does
+// not depend on the order
+std::vector<Schedule> all_schedules();
 
 // run() prepares inputs, launches kernels and returns a vector of plain values with everything they wrote. It
 // is called once per schedule. Returns "" when all results have the same bits, else a sentence that names the
