@@ -1,4 +1,5 @@
-// One owner of host memory: move-only, 64-byte aligned (2 MiB and huge pages for large blocks), not cleared.
+// One owner of memory: move-only, not cleared. Of the host (64-byte aligned, 2 MiB and huge pages for large
+// blocks) unless another kind is asked for; see common/memory.hpp for the kinds and for copies between them.
 // Throws Error, which names the purpose and the size, when the memory is not to be had.
 #pragma once
 #include <cstddef>
@@ -6,14 +7,18 @@
 #include <memory>
 #include <string>
 
+#include "kernels/common/memory.hpp"
+
 namespace chiaro {
 
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(std::int64_t bytes, const std::string& purpose);
+  Buffer(std::int64_t bytes, const std::string& purpose, MemoryKind kind = MemoryKind::Host)
+      : data_(allocate(kind, bytes, purpose), ReleaseMemory{kind}), bytes_(bytes) {}
 
   std::int64_t bytes() const { return bytes_; }
+  MemoryKind kind() const { return data_.get_deleter().kind; }
   std::byte* data() const { return data_.get(); }
   template <class T>
   T* as() const {
@@ -22,10 +27,7 @@ class Buffer {
   explicit operator bool() const { return data_ != nullptr; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<std::byte, ReleaseMemory> data_;
   std::int64_t bytes_ = 0;
 };
 

@@ -24,17 +24,38 @@ void add_common_options(CLI::App& app, CommonOptions& options, bool with_precisi
   app.set_version_flag("--version", std::string("chiaro ") + kVersion);
 }
 
-Context make_context(const CommonOptions& options) {
-  if (options.device == "cuda")
-    throw Error("--device cuda: this build has no CUDA backend; use --device cpu");
-  return Context(options.threads);
+namespace {
+
+// Kernels and plans exist for CUDA; the graph engine does not place its tensors on a device yet.
+constexpr bool kProgramsRunOnCuda = false;
+
+}  // namespace
+
+std::string why_not_cuda() {
+  const DeviceStatus status = device_available(Device::Cuda);
+  if (!status.available) return status.reason;
+  return kProgramsRunOnCuda ? "" : "the programs of this version do not run on CUDA devices yet";
 }
 
-DType choose_precision(const Context& context, const std::string& precision) {
+Context make_context(const CommonOptions& options) {
+  if (options.device == "cpu") return Context(options.threads);
+  const std::string reason = why_not_cuda();
+  if (reason.empty()) return Context(Device::Cuda, options.threads);
+  if (options.device == "cuda") throw Error("--device cuda: {}; use --device cpu", reason);
+  Context context(options.threads);
+  if constexpr (kHaveCuda) context.set_remark("no CUDA: " + reason);
+  return context;
+}
+
+DType choose_precision(Context& context, const std::string& precision) {
   if (precision == "fp32") return DType::F32;
   if (precision == "bf16") return DType::BF16;
-  if (precision == "tf32")
-    throw Error("precision tf32 exists on CUDA devices only; use fp32 or bf16 on the CPU");
+  if (precision == "tf32") {
+    if (context.device() != Device::Cuda)
+      throw Error("precision tf32 exists on CUDA devices only; use fp32 or bf16 on the CPU");
+    context.allow_tf32(true);
+    return DType::F32;
+  }
   return context.has_fast_bf16() ? DType::BF16 : DType::F32;
 }
 

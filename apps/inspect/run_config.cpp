@@ -14,7 +14,7 @@ CLI::Option* add_config_options(CLI::App& command, ConfigOptions& options) {
   return file;
 }
 
-RunConfigAndPrecision load_run_config(const Context& context, const ConfigOptions& options) {
+RunConfigAndPrecision load_run_config(Context& context, const ConfigOptions& options) {
   TrainConfig config = load_config(options.file, options.overrides);
   if (config.task != "style")
     throw Error("{}: task = \"{}\"; this command reads configurations of task \"style\" only", options.file,

@@ -25,6 +25,6 @@ struct RunConfigAndPrecision {
 
 // Reads the configuration of a style run; --precision goes before the file's. Errors of load_config(), and
 // another task.
-RunConfigAndPrecision load_run_config(const Context& context, const ConfigOptions& options);
+RunConfigAndPrecision load_run_config(Context& context, const ConfigOptions& options);
 
 }  // namespace chiaro

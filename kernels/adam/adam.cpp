@@ -28,6 +28,8 @@ void step(Context& context, const Hyper& hyper, std::int64_t t, std::int64_t cou
   switch (context.device()) {
     case Device::Cpu:
       return cpu::step(factors(hyper, t), count, grad, param, m, v, copy);
+    case Device::Cuda:
+      throw Error("adam: there is no CUDA implementation yet");
   }
 }
 
@@ -36,6 +38,8 @@ double gradient_norm(Context& context, std::int64_t count, const float* grad) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::gradient_norm(count, grad);
+    case Device::Cuda:
+      throw Error("adam: there is no CUDA implementation yet");
   }
   return 0;
 }

@@ -26,6 +26,8 @@ void forward(Context& context, ConstTensorView x, const Parameters& parameters, 
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(x, parameters, y);
+    case Device::Cuda:
+      throw Error("batch_norm: there is no CUDA implementation yet");
   }
 }
 
@@ -38,6 +40,8 @@ void backward(Context& context, ConstTensorView y, ConstTensorView dy, const Par
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(y, dy, parameters, dx, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("batch_norm: there is no CUDA implementation yet");
   }
 }
 

@@ -37,6 +37,8 @@ void forward(Context& context, const ForwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(context, args);
+    case Device::Cuda:
+      throw Error("batch_norm: there is no CUDA implementation yet");
   }
 }
 
@@ -59,6 +61,8 @@ void backward(Context& context, const BackwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(args);
+    case Device::Cuda:
+      throw Error("batch_norm: there is no CUDA implementation yet");
   }
 }
 

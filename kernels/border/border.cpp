@@ -40,6 +40,8 @@ void forward(Context& context, ConstTensorView x, TensorView y, const Border& bo
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(x, y, border);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 
@@ -52,6 +54,8 @@ void backward(Context& context, ConstTensorView dy, TensorView dx, GradientMode 
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(dy, dx, mode == GradientMode::Accumulate, border);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 
@@ -63,6 +67,8 @@ void fill_in_place(Context& context, TensorView y, const Border& border) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::fill_in_place(y, border);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 
@@ -74,6 +80,8 @@ void fold_in_place(Context& context, TensorView dy, const Border& border) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::fold_in_place(dy, border);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 
@@ -85,6 +93,8 @@ void crop_forward(Context& context, ConstTensorView x, TensorView y, std::int64_
   switch (context.device()) {
     case Device::Cpu:
       return cpu::crop_forward(x, y, row0, col0);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 
@@ -98,6 +108,8 @@ void crop_backward(Context& context, ConstTensorView dy, TensorView dx, Gradient
   switch (context.device()) {
     case Device::Cpu:
       return cpu::crop_backward(dy, dx, mode == GradientMode::Accumulate, row0, col0);
+    case Device::Cuda:
+      throw Error("border: there is no CUDA implementation yet");
   }
 }
 

@@ -19,6 +19,8 @@ void forward(Context& context, ConstTensorView x, const float* mean, const float
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(x, mean, scale, y);
+    case Device::Cuda:
+      throw Error("channel_affine: there is no CUDA implementation yet");
   }
 }
 
@@ -29,6 +31,8 @@ void backward(Context& context, ConstTensorView dy, const float* scale, TensorVi
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(dy, scale, dx, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("channel_affine: there is no CUDA implementation yet");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "kernels/common/build_config.hpp"
+#include "kernels/common/cuda/device.hpp"
 #include "kernels/common/error.hpp"
 
 namespace chiaro {
@@ -50,19 +51,61 @@ Context::Context(int threads) : threads_(threads > 0 ? threads : omp_get_num_pro
   omp_set_num_threads(threads_);
 }
 
-Context Context::current() { return Context(omp_get_max_threads()); }
-
-bool Context::has_fast_bf16() const { return kHaveOneDnn && cpu_features().avx512_bf16; }
-
-std::string Context::description() const {
-  const auto& f = cpu_features();
-  const char* isa = f.avx512_bf16 ? "AVX-512 with bf16" : f.avx512 ? "AVX-512" : f.avx2 ? "AVX2" : "baseline";
-  return fmt::format("CPU, {}, {} thread{}, convolutions by {}", isa, threads_, threads_ == 1 ? "" : "s",
-                     kHaveOneDnn ? "oneDNN" : "plain loops");
+DeviceStatus device_available(Device device) {
+  if (device == Device::Cpu) return {true, ""};
+  std::string reason = "this build has no CUDA backend";
+  if constexpr (kHaveCuda) reason = cuda::refusal_of_device();
+  return {reason.empty(), reason};
 }
 
-bool log_enabled(const char* topic) { return !list_value("CHIARO_LOG", topic).empty(); }
+Context::Context(Device device, int threads) : Context(threads) {
+  const DeviceStatus status = device_available(device);
+  require(status.available, "device {}: {}", name_of(device), status.reason);
+  device_ = device;
+  if constexpr (kHaveCuda)
+    if (device == Device::Cuda) cuda_ = cuda::open_device();
+}
 
-std::string forced_implementation(const char* op) { return list_value("CHIARO_IMPL", op); }
+Context Context::planning(const std::string& device_properties) {
+  Context context = current();
+  if constexpr (kHaveCuda) {
+    context.device_ = Device::Cuda;
+    context.cuda_ = cuda::describe_device(device_properties);
+  } else {
+    throw Error("no GPU can be planned for: this build has no CUDA backend");
+  }
+  return context;
+}
+
+cuda::DeviceContext& Context::cuda() const {
+  require(cuda_ != nullptr, "a CUDA implementation was called with a context of the CPU");
+  return *cuda_;
+}
+
+Context Context::current() {
+  return Context(omp_get_max_threads());
+}
+
+bool Context::has_fast_bf16() const {
+  if (device_ == Device::Cuda) return true;  // from compute capability 8.0 on, which is required
+  return kHaveOneDnn && cpu_features().avx512_bf16;
+}
+
+std::string Context::description() const {
+  if constexpr (kHaveCuda)
+    if (device_ == Device::Cuda) return cuda::description(*cuda_);
+  const auto& f = cpu_features();
+  const char* isa = f.avx512_bf16 ? "AVX-512 with bf16" : f.avx512 ? "AVX-512" : f.avx2 ? "AVX2" : "baseline";
+  return fmt::format("CPU, {}, {} thread{}, convolutions by {}{}{}", isa, threads_, threads_ == 1 ? "" : "s",
+                     kHaveOneDnn ? "oneDNN" : "plain loops", remark_.empty() ? "" : "; ", remark_);
+}
+
+bool log_enabled(const char* topic) {
+  return !list_value("CHIARO_LOG", topic).empty();
+}
+
+std::string forced_implementation(const char* op) {
+  return list_value("CHIARO_IMPL", op);
+}
 
 }  // namespace chiaro

@@ -1,13 +1,22 @@
 // Where and how ops run. One Context per program; every op takes it first.
 //
-// A Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN included.
-// Same inputs, shapes and thread count give the same bits.
+// A Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN included; CUDA
+// ops go into one stream, in order, and return before they have run. Same inputs, shapes, device and thread
+// count give the same bits. Copies of a Context share its device.
 #pragma once
+#include <memory>
 #include <string>
 
 namespace chiaro {
 
-enum class Device { Cpu };
+namespace cuda {
+class DeviceContext;
+}
+
+enum class Device { Cpu, Cuda };
+constexpr const char* name_of(Device device) {
+  return device == Device::Cpu ? "cpu" : "cuda";
+}
 
 // What "auto" precision may choose from on this machine.
 struct CpuFeatures {
@@ -15,20 +24,46 @@ struct CpuFeatures {
 };
 const CpuFeatures& cpu_features();
 
+// Whether this build on this machine can compute on a device. Never throws, also without a driver.
+struct DeviceStatus {
+  bool available = false;
+  std::string reason;  // why not, a phrase such as "no NVIDIA driver is installed"; "" when available
+};
+DeviceStatus device_available(Device device);
+
 class Context {
  public:
-  // 0 = all cores that this process may use. The number holds for the whole process from here on.
+  // The CPU. 0 = all cores that this process may use. The number holds for the whole process from here on.
   explicit Context(int threads = 0);
-  // A context with the number of threads that is in force: for shape inference on the side.
+  // Throws Error with device_available()'s reason.
+  Context(Device device, int threads);
+  // A CPU context with the number of threads that is in force: for shape inference on the side.
   static Context current();
+  // A CUDA context for a GPU that is described but need not be there: plans, workspaces and refusals are
+  // those of that GPU, nothing can run. `device_properties`: JSON as cuDNN takes it
+  // (tests/kernels_cudnn/*.json).
+  static Context planning(const std::string& device_properties);
 
-  Device device() const { return Device::Cpu; }
+  Device device() const { return device_; }
   int threads() const { return threads_; }
-  bool has_fast_bf16() const;      // bf16 convolutions are faster than fp32 ones here
-  std::string description() const;  // one line for logs: device, instruction set, threads
+  bool has_fast_bf16() const;       // bf16 convolutions are faster than fp32 ones here
+  std::string description() const;  // one line for logs: device, what it can do, threads, remark
+  void set_remark(const std::string& remark) { remark_ = remark; }
+
+  // CUDA: fp32 convolutions and matrix products may round their operands to TF32 (10 bits of mantissa). Plans
+  // keep what was set when they were made. Off at first; no effect on the CPU.
+  bool tf32() const { return tf32_; }
+  void allow_tf32(bool allow) { tf32_ = allow; }
+
+  // Stream and library handles; for CUDA implementations. Throws Error on the CPU.
+  cuda::DeviceContext& cuda() const;
 
  private:
+  Device device_ = Device::Cpu;
   int threads_;
+  bool tf32_ = false;
+  std::string remark_;
+  std::shared_ptr<cuda::DeviceContext> cuda_;
 };
 
 // True when the comma-separated list in the environment variable CHIARO_LOG holds `topic`, e.g. "dispatch".

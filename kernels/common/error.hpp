@@ -4,6 +4,9 @@
 //   throw Error("vgg19.h5: dataset '{}' has shape {}, expected {}", name, found, expected);
 // Programs catch Error in main, print the message as one line and exit with status 1.
 #pragma once
+#if defined(__CUDACC__) && !defined(FMT_USE_CONSTEXPR)
+#define FMT_USE_CONSTEXPR 1  // fmt 9 takes nvcc for a compiler without constexpr
+#endif
 #include <fmt/format.h>
 
 #include <stdexcept>

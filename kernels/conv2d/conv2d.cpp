@@ -48,6 +48,11 @@ std::unique_ptr<Plan> Plan::make(Context& context, const Problem& problem) {
   const auto choose = [&](std::span<const Entry> list) {
     return make_first_supported(context, "conv2d", to_string(problem), list, problem);
   };
+  if constexpr (kHaveCuda)
+    if (context.device() == Device::Cuda) {
+      static constexpr std::array<Entry, 1> kCudaList = {{{"cudnn", make_cudnn_plan}}};
+      return choose(kCudaList);
+    }
   if constexpr (kHaveOneDnn) {
     static constexpr std::array<Entry, 3> kList = {{{"onednn_columns", make_onednn_columns_plan},
                                                     {"onednn", make_onednn_plan},

@@ -10,7 +10,7 @@
 // (K), fp32.  Sums run in fp32. With dtype bf16 the working weights are rounded to bf16, and so may an fp32
 // dy be. Workspace: 64-byte aligned, contents irrelevant before and after. Deterministic for a given thread
 // count. Errors: make() and every call throw Error for impossible problems and for arguments that do not fit
-// the problem. Source: Dumoulin and Visin 2016, arXiv:1603.07285; fast implementations by oneDNN.
+// the problem. Source: Dumoulin and Visin 2016, arXiv:1603.07285; fast implementations by oneDNN and cuDNN.
 #pragma once
 #include <memory>
 #include <string>
@@ -45,7 +45,8 @@ enum class Pass { Forward, BackwardData, BackwardWeights };
 // Everything that is decided once per problem. Calls allocate nothing. One thread at a time.
 class Plan {
  public:
-  // The first implementation that can do the problem: onednn_columns, onednn, reference.
+  // The first implementation that can do the problem: onednn_columns, onednn, reference; on CUDA devices
+  // cudnn. The pointers of all calls are then the device's, and calls return before they have run.
   static std::unique_ptr<Plan> make(Context&, const Problem&);
   virtual ~Plan() = default;
 

@@ -14,4 +14,8 @@ std::unique_ptr<Plan> make_onednn_plan(Context&, const Problem&, std::string& re
 // oneDNN on gathered filter columns, for wide filters with few channels on one side.
 std::unique_ptr<Plan> make_onednn_columns_plan(Context&, const Problem&, std::string& refusal);
 
+// cuDNN on the context's GPU. Declines when no precompiled or run-time compiled engine fits the forward pass;
+// a gradient that has none throws when it is called.
+std::unique_ptr<Plan> make_cudnn_plan(Context&, const Problem&, std::string& refusal);
+
 }  // namespace chiaro::conv2d

@@ -1,6 +1,9 @@
 #include "kernels/conv_transpose2d/conv_transpose2d.hpp"
 
+#include "kernels/common/build_config.hpp"
+#include "kernels/common/cuda/device.hpp"
 #include "kernels/conv2d/elementwise.hpp"
+#include "kernels/conv2d/elementwise_cuda.hpp"
 
 namespace chiaro::conv_transpose2d {
 
@@ -57,7 +60,12 @@ void Plan::backward_data(Context& context, ConstTensorView dy, const void* packe
   const TensorView fresh{mode == GradientMode::Accumulate ? workspace : dx.data, problem_.dtype, problem_.x};
   convolution_->forward(context, dy, packed, nullptr, fresh,
                         static_cast<std::byte*>(workspace) + fresh_dx_bytes());
-  if (fresh.data != dx.data) conv2d::add_to(problem_.dtype, dx.data, fresh.data, problem_.x.count());
+  if (fresh.data == dx.data) return;
+  if constexpr (kHaveCuda)
+    if (context.device() == Device::Cuda)
+      return conv2d::cuda::assign(chiaro::cuda::stream_of(context), problem_.dtype, dx.data, problem_.dtype,
+                                  fresh.data, problem_.x.count(), true);
+  conv2d::add_to(problem_.dtype, dx.data, fresh.data, problem_.x.count());
 }
 
 void Plan::backward_weights(Context& context, ConstTensorView x, ConstTensorView dy, float* dw,

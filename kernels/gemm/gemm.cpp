@@ -96,7 +96,12 @@ const char* implementation(const Args& args) {
 
 void run(Context& context, const Args& args) {
   check_args(args);
-  require(context.device() == Device::Cpu, "gemm: this wrapper is for the CPU");
+  if constexpr (kHaveCuda)
+    if (context.device() == Device::Cuda) {
+      const std::string refusal = cublas::supports(args);
+      require(refusal.empty(), "gemm {}: {}", describe(args), refusal);
+      return cublas::run(context, args);
+    }
   const Impl& impl = choose(args);
   constexpr std::int64_t kTile = 256;
   const std::int64_t rows = divide_up(args.m, kTile), columns = divide_up(args.n, kTile);

@@ -30,6 +30,8 @@ void forward(Context& context, ConstTensorView f, float* g, float scale, void* w
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(context, f, g, scale, workspace);
+    case Device::Cuda:
+      throw Error("gram: there is no CUDA implementation yet");
   }
 }
 
@@ -42,6 +44,8 @@ void backward(Context& context, ConstTensorView f, const float* dg, float scale,
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(context, f, dg, scale, df, mode == GradientMode::Accumulate, workspace);
+    case Device::Cuda:
+      throw Error("gram: there is no CUDA implementation yet");
   }
 }
 

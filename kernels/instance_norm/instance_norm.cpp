@@ -43,6 +43,8 @@ void forward(Context& context, const ForwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(context, args);
+    case Device::Cuda:
+      throw Error("instance_norm: there is no CUDA implementation yet");
   }
 }
 
@@ -68,6 +70,8 @@ void backward(Context& context, const BackwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(context, args);
+    case Device::Cuda:
+      throw Error("instance_norm: there is no CUDA implementation yet");
   }
 }
 
@@ -79,6 +83,8 @@ void accumulate_moments(Context& context, ConstTensorView band, Moments& moments
   switch (context.device()) {
     case Device::Cpu:
       return cpu::accumulate_moments(band, moments, workspace);
+    case Device::Cuda:
+      throw Error("instance_norm: there is no CUDA implementation yet");
   }
 }
 
@@ -102,6 +108,8 @@ void apply_rows(Context& context, const ApplyArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::apply_rows(args);
+    case Device::Cuda:
+      throw Error("instance_norm: there is no CUDA implementation yet");
   }
 }
 

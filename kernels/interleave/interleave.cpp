@@ -37,6 +37,8 @@ void forward(Context& context, const ForwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(args);
+    case Device::Cuda:
+      throw Error("interleave: there is no CUDA implementation yet");
   }
 }
 
@@ -48,6 +50,8 @@ void backward(Context& context, const BackwardArgs& args) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(args);
+    case Device::Cuda:
+      throw Error("interleave: there is no CUDA implementation yet");
   }
 }
 

@@ -25,6 +25,8 @@ void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView
   switch (context.device()) {
     case Device::Cpu:
       return cpu::berhu_forward(prediction, target, scale, value, state, workspace);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
@@ -40,6 +42,8 @@ void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorVie
     case Device::Cpu:
       return cpu::berhu_backward(prediction, target, state, scale, dprediction,
                                  mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 

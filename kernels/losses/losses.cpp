@@ -37,6 +37,8 @@ void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double 
   switch (context.device()) {
     case Device::Cpu:
       return cpu::mse_forward(a, b, scale, value, workspace);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
@@ -48,6 +50,8 @@ void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double
   switch (context.device()) {
     case Device::Cpu:
       return cpu::mse_backward(a, b, scale, da, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
@@ -62,6 +66,8 @@ void tv_forward(Context& context, ConstTensorView x, double scale, float* value,
   switch (context.device()) {
     case Device::Cpu:
       return cpu::tv_forward(x, scale, value, workspace);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
@@ -72,6 +78,8 @@ void tv_backward(Context& context, ConstTensorView x, double scale, TensorView d
   switch (context.device()) {
     case Device::Cpu:
       return cpu::tv_backward(x, scale, dx, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 

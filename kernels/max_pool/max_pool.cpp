@@ -44,6 +44,8 @@ void forward(Context& context, ConstTensorView x, TensorView y, const Attributes
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(x, y, attributes);
+    case Device::Cuda:
+      throw Error("max_pool: there is no CUDA implementation yet");
   }
 }
 
@@ -58,6 +60,8 @@ void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTenso
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(x, y, dy, dx, mode == GradientMode::Accumulate, attributes);
+    case Device::Cuda:
+      throw Error("max_pool: there is no CUDA implementation yet");
   }
 }
 

@@ -16,6 +16,8 @@ void to_tensor(Context& context, const std::uint8_t* rgb, TensorView y) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::to_tensor(rgb, y);
+    case Device::Cuda:
+      throw Error("picture: there is no CUDA implementation yet");
   }
 }
 
@@ -24,6 +26,8 @@ void to_bytes(Context& context, ConstTensorView x, std::uint8_t* rgb) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::to_bytes(x, rgb);
+    case Device::Cuda:
+      throw Error("picture: there is no CUDA implementation yet");
   }
 }
 

@@ -13,6 +13,8 @@ void step(Context& context, const Hyper& hyper, std::int64_t count, const float*
     case Device::Cpu:
       return cpu::step(static_cast<float>(hyper.lr), static_cast<float>(hyper.momentum), count, grad, param,
                        velocity);
+    case Device::Cuda:
+      throw Error("sgd: there is no CUDA implementation yet");
   }
 }
 

@@ -17,6 +17,8 @@ void forward(Context& context, ConstTensorView x, TensorView y) {
   switch (context.device()) {
     case Device::Cpu:
       return cpu::forward(x, y);
+    case Device::Cuda:
+      throw Error("tanh_output: there is no CUDA implementation yet");
   }
 }
 
@@ -27,6 +29,8 @@ void backward(Context& context, ConstTensorView y, ConstTensorView dy, TensorVie
   switch (context.device()) {
     case Device::Cpu:
       return cpu::backward(y, dy, dx, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("tanh_output: there is no CUDA implementation yet");
   }
 }
 

@@ -18,6 +18,8 @@ void upsample_nearest_forward(Context& context, ConstTensorView x, TensorView y)
   switch (context.device()) {
     case Device::Cpu:
       return cpu::upsample_nearest_forward(x, y);
+    case Device::Cuda:
+      throw Error("upsample: there is no CUDA implementation yet");
   }
 }
 
@@ -28,6 +30,8 @@ void upsample_nearest_backward(Context& context, ConstTensorView dy, TensorView 
   switch (context.device()) {
     case Device::Cpu:
       return cpu::upsample_nearest_backward(dy, dx, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("upsample: there is no CUDA implementation yet");
   }
 }
 

@@ -1,0 +1,12 @@
+#include "kernels/common/cuda/check.hpp"
+
+#include "kernels/common/error.hpp"
+
+namespace chiaro::cuda {
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  throw Error("CUDA: cannot {}: {} ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
+}
+
+}  // namespace chiaro::cuda

@@ -1,0 +1,221 @@
+// Convolution by cuDNN's graph API; convolution_graph_cudnn.hpp says which graphs.
+//
+// A pass is planned when it is first asked about, so a network that only runs forward plans no gradients;
+// plans are shared by equal problems of one context. Packed weights: KRSC in the graph's dtype, the same for
+// forward and backward data except beside an fp32 y, where the forward pass wants fp32.
+#include <array>
+#include <optional>
+
+#include "kernels/common/build_config.hpp"
+#include "kernels/common/cuda/device_context.hpp"
+#include "kernels/common/cuda/profiler_range.hpp"
+#include "kernels/common/memory.hpp"
+#include "kernels/conv2d/convolution_graph_cudnn.hpp"
+#include "kernels/conv2d/elementwise_cuda.hpp"
+#include "kernels/conv2d/implementations.hpp"
+
+namespace chiaro::conv2d {
+
+namespace {
+
+constexpr int64_t aligned(int64_t bytes) {
+  return (bytes + 255) / 256 * 256;
+}
+
+// One pass as it runs: the plan, and what its graph says about the arrays around it.
+struct PlannedPass {
+  const cudnn::Plan* plan = nullptr;  // nullptr: cuDNN cannot, `refusal` says why
+  std::string refusal;
+  DType dtype = DType::F32;
+  bool biased = false, adds_old_y = false;
+};
+
+PlannedPass plan_pass(chiaro::cuda::DeviceContext& device, const Problem& problem, Pass pass, bool accumulate,
+                      bool tf32) {
+  const PassGraph g = make_pass_graph(problem, pass, accumulate, tf32);
+  PlannedPass planned{.dtype = g.dtype, .biased = g.biased, .adds_old_y = g.adds_old_y};
+  const auto& entry = device.plan(
+      pass_graph_key(problem, pass, accumulate, tf32),
+      [&] { return make_pass_graph(problem, pass, accumulate, tf32).graph; }, g.math);
+  planned.plan = entry.plan.get();
+  planned.refusal = entry.refusal;
+  return planned;
+}
+
+// Hands out the parts of a workspace, 256-byte aligned like the whole.
+class Parts {
+ public:
+  explicit Parts(void* workspace) : next_(static_cast<std::byte*>(workspace)) {}
+  void* take(int64_t bytes) {
+    void* part = next_;
+    next_ += aligned(bytes);
+    return part;
+  }
+
+ private:
+  std::byte* next_;
+};
+
+class CudnnPlan final : public Plan {
+ public:
+  CudnnPlan(Context& context, const Problem& problem, PlannedPass forward)
+      : Plan(problem, "cudnn"), device_(context), tf32_(context.tf32()) {
+    passes_[slot(Pass::Forward, false)] = std::move(forward);
+  }
+
+ private:
+  static std::size_t slot(Pass pass, bool accumulate) {
+    return 2 * static_cast<std::size_t>(pass) + accumulate;
+  }
+
+  const PlannedPass& planned(Pass pass, bool accumulate = false) const {
+    auto& found = passes_[slot(pass, accumulate)];
+    if (!found) found = plan_pass(device_.cuda(), problem(), pass, accumulate, tf32_);
+    return *found;
+  }
+  const PlannedPass& runnable(Pass pass, bool accumulate = false) const {
+    const PlannedPass& p = planned(pass, accumulate);
+    if (!p.plan) throw Error("conv2d {}: cudnn: {}", to_string(problem()), p.refusal);
+    return p;
+  }
+
+  bool is_mixed() const { return problem().dtype != problem().y_dtype; }
+  bool is_bf16() const { return problem().dtype == DType::BF16; }
+  int64_t x_count() const { return problem().x.count(); }
+  int64_t y_count() const { return problem().y().count(); }
+  int64_t dw_bytes() const { return problem().weight_count() * size_of(DType::BF16); }
+
+  std::string details_impl() const override {
+    const auto& p = runnable(Pass::Forward);
+    return fmt::format("engine {}{}", p.plan->engine().index,
+                       p.plan->engine().from_fallback ? ", fallback" : "");
+  }
+
+  std::string packed_key_impl(Pass pass) const override {
+    const bool rounded = pass == Pass::Forward && is_mixed();
+    return fmt::format("cudnn krsc {}", rounded ? "bf16 in fp32" : name_of(problem().dtype));
+  }
+  int64_t packed_bytes_impl(Pass pass) const override {
+    return problem().weight_count() * size_of(pass == Pass::Forward ? planned(pass).dtype : problem().dtype);
+  }
+  void pack_impl(Context& context, Pass pass, const float* w, void* packed) override {
+    const int64_t count = problem().weight_count();
+    if (pass == Pass::Forward && is_mixed())
+      cuda::round_through_bf16(context.cuda().stream(), static_cast<float*>(packed), w, count);
+    else
+      cuda::assign(context.cuda().stream(), problem().dtype, packed, DType::F32, w, count);
+  }
+
+  // The larger of both gradient modes, so that a caller may choose the mode when it runs.
+  int64_t library_bytes(Pass pass) const {
+    int64_t bytes = 0;
+    for (const bool accumulate : {false, true}) {
+      if (accumulate && (pass == Pass::Forward || (pass == Pass::BackwardWeights && is_bf16()))) continue;
+      if (const auto* plan = planned(pass, accumulate).plan) bytes = std::max(bytes, plan->workspace_bytes());
+    }
+    return aligned(bytes);
+  }
+  int64_t workspace_bytes_impl(Pass pass) const override {
+    const Problem& p = problem();
+    int64_t bytes = library_bytes(pass);
+    if (pass == Pass::Forward) {
+      const PlannedPass& forward = planned(pass);
+      if (is_mixed()) bytes += aligned(x_count() * 4);
+      if (forward.biased && !(p.bias && forward.dtype == DType::F32))
+        bytes += aligned(p.k * size_of(forward.dtype));
+      if (forward.adds_old_y) bytes += aligned(y_count() * size_of(forward.dtype));
+      return bytes;
+    }
+    if (is_mixed()) bytes += aligned(y_count() * size_of(DType::BF16));
+    if (pass == Pass::BackwardWeights && is_bf16()) bytes += aligned(dw_bytes());
+    if (pass == Pass::BackwardWeights && p.bias)
+      bytes += aligned(cuda::column_sum_workspace_bytes(y_count() / p.k, p.k));
+    return bytes;
+  }
+
+  void forward_impl(Context& context, const void* x, const void* packed, const float* bias, void* y,
+                    void* workspace) override {
+    const chiaro::cuda::ProfilerRange range("conv2d forward");
+    const Problem& p = problem();
+    const PlannedPass& pass = runnable(Pass::Forward);
+    Parts parts(workspace);
+    if (is_mixed()) {
+      void* wide = parts.take(x_count() * 4);
+      cuda::assign(context.cuda().stream(), DType::F32, wide, DType::BF16, x, x_count());
+      x = wide;
+    }
+    const void* own_bias = bias;
+    if (pass.biased && !(bias && pass.dtype == DType::F32)) {
+      void* part = parts.take(p.k * size_of(pass.dtype));
+      if (bias)
+        cuda::assign(context.cuda().stream(), pass.dtype, part, DType::F32, bias, p.k);
+      else
+        fill_async(context, part, 0, p.k * size_of(pass.dtype));
+      own_bias = part;
+    }
+    const void* old_y = nullptr;
+    if (pass.adds_old_y) {  // nothing promises that a fused engine may read what it overwrites
+      void* part = parts.take(y_count() * size_of(pass.dtype));
+      copy_async(context, part, y, y_count() * size_of(pass.dtype));
+      old_y = part;
+    }
+    std::vector<std::pair<cudnn::Graph::Id, const void*>> tensors = {{kX, x}, {kW, packed}, {kY, y}};
+    if (pass.biased) tensors.push_back({kBias, own_bias});
+    if (pass.adds_old_y) tensors.push_back({kOldY, old_y});
+    pass.plan->execute(context.cuda().cudnn(), tensors, parts.take(0));
+  }
+
+  // dy as the graph takes it: itself, or rounded into the workspace.
+  const void* bf16_dy(Context& context, const void* dy, Parts& parts) const {
+    if (!is_mixed()) return dy;
+    void* rounded = parts.take(y_count() * size_of(DType::BF16));
+    cuda::assign(context.cuda().stream(), DType::BF16, rounded, DType::F32, dy, y_count());
+    return rounded;
+  }
+
+  void backward_data_impl(Context& context, const void* dy, const void* packed, void* dx, bool accumulate,
+                          void* workspace) override {
+    const chiaro::cuda::ProfilerRange range("conv2d backward data");
+    const PlannedPass& pass = runnable(Pass::BackwardData, accumulate);
+    Parts parts(workspace);
+    dy = bf16_dy(context, dy, parts);
+    const std::pair<cudnn::Graph::Id, const void*> tensors[] = {{kX, dx}, {kW, packed}, {kY, dy}};
+    pass.plan->execute(context.cuda().cudnn(), tensors, parts.take(0));
+  }
+
+  void backward_weights_impl(Context& context, const void* x, const void* dy, float* dw, float* db,
+                             bool accumulate, void* workspace) override {
+    const chiaro::cuda::ProfilerRange range("conv2d backward weights");
+    const Problem& p = problem();
+    const PlannedPass& pass = runnable(Pass::BackwardWeights, accumulate && !is_bf16());
+    Parts parts(workspace);
+    if (db) {
+      void* partial = parts.take(cuda::column_sum_workspace_bytes(y_count() / p.k, p.k));
+      cuda::column_sum(context.cuda().stream(), p.y_dtype, dy, y_count() / p.k, p.k, db, accumulate, partial);
+    }
+    dy = bf16_dy(context, dy, parts);
+    void* fresh_dw = is_bf16() ? parts.take(dw_bytes()) : dw;
+    const std::pair<cudnn::Graph::Id, const void*> tensors[] = {{kX, x}, {kW, fresh_dw}, {kY, dy}};
+    pass.plan->execute(context.cuda().cudnn(), tensors, parts.take(0));
+    if (is_bf16())
+      cuda::assign(context.cuda().stream(), DType::F32, dw, DType::BF16, fresh_dw, p.weight_count(),
+                   accumulate);
+  }
+
+  Context device_;
+  bool tf32_;
+  mutable std::array<std::optional<PlannedPass>, 6> passes_;  // by slot()
+};
+
+}  // namespace
+
+std::unique_ptr<Plan> make_cudnn_plan(Context& context, const Problem& problem, std::string& refusal) {
+  PlannedPass forward = plan_pass(context.cuda(), problem, Pass::Forward, false, context.tf32());
+  if (!forward.plan) {
+    refusal = forward.refusal;
+    return nullptr;
+  }
+  return std::make_unique<CudnnPlan>(context, problem, std::move(forward));
+}
+
+}  // namespace chiaro::conv2d

@@ -1,0 +1,117 @@
+// Bytes moved: assign and round_through_bf16 read `from` (and `to`, when adding) and write `to` once;
+// column_sum reads dy once and writes and reads its partial sums, K floats for every kRowsPerBlock rows or
+// more.
+#include "kernels/conv2d/elementwise_cuda.hpp"
+
+#include <algorithm>
+
+#include "kernels/common/cuda_portable.hpp"
+
+namespace chiaro::conv2d::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kVector = 8;  // elements per thread
+
+// One thread per kVector elements; the last one takes the rest alone.
+template <bool kThroughBf16, class To, class From>
+__global__ void assign_kernel(To* to, const From* from, std::int64_t count, bool add) {
+  const std::int64_t begin = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * kVector;
+  const auto round = [](float v) { return kThroughBf16 ? to_float(from_float<bf16>(v)) : v; };
+  if (begin + kVector <= count) {
+    float v[kVector];
+    load<kVector>(from + begin, v);
+    CHIARO_UNROLL
+    for (int k = 0; k < kVector; ++k) v[k] = round(v[k]);
+    store_gradient<kVector>(to + begin, v, add);
+  } else {
+    for (std::int64_t i = begin; i < count; ++i) {
+      float v[1] = {round(to_float(from[i]))};
+      store_gradient<1>(to + i, v, add);
+    }
+  }
+}
+
+template <bool kThroughBf16, class To, class From>
+void launch_assign(CudaStream stream, To* to, const From* from, std::int64_t count, bool add) {
+  if (count == 0) return;
+  require(is_aligned(to) && is_aligned(from), "conv2d: an array for the GPU is not 16-byte aligned");
+  launch("conv2d assign", assign_kernel<kThroughBf16, To, From>, blocks_for(count, kThreads * kVector),
+         kThreads, 0, stream, to, from, count, add);
+}
+
+// A block sums a range of rows for kLanes channels: kRowLanes rows at a time, then these in order.
+constexpr int kLanes = 32, kRowLanes = 8;
+constexpr std::int64_t kRowsPerBlock = 64 * kRowLanes, kMostBlocks = 1024;
+
+std::int64_t rows_per_block(std::int64_t rows) {
+  return std::max(kRowsPerBlock, (rows + kMostBlocks - 1) / kMostBlocks);
+}
+std::int64_t row_blocks(std::int64_t rows) {
+  return (rows + rows_per_block(rows) - 1) / rows_per_block(rows);
+}
+
+template <class T>
+__global__ void column_sum_kernel(const T* dy, std::int64_t rows, std::int64_t rows_of_block,
+                                  std::int64_t k_count,
+                                  float* partial) {  // partial: (row blocks, K)
+  CHIARO_SHARED(float, lane_sums, [kRowLanes][kLanes]);
+  const std::int64_t k = std::int64_t{blockIdx.y} * kLanes + threadIdx.x;
+  const std::int64_t begin = std::int64_t{blockIdx.x} * rows_of_block;
+  const std::int64_t end = begin + rows_of_block < rows ? begin + rows_of_block : rows;
+  float sum = 0;
+  if (k < k_count)
+    for (std::int64_t row = begin + threadIdx.y; row < end; row += kRowLanes)
+      sum += to_float(dy[row * k_count + k]);
+  lane_sums[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y == 0 && k < k_count) {
+    for (int lane = 1; lane < kRowLanes; ++lane) sum += lane_sums[lane][threadIdx.x];
+    partial[blockIdx.x * k_count + k] = sum;
+  }
+}
+
+__global__ void column_sum_finish_kernel(const float* partial, std::int64_t blocks, std::int64_t k_count,
+                                         float* db, bool add) {
+  const std::int64_t k = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (k >= k_count) return;
+  float sum = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) sum += partial[block * k_count + k];
+  db[k] = add ? db[k] + sum : sum;
+}
+
+}  // namespace
+
+void assign(CudaStream stream, DType to_dtype, void* to, DType from_dtype, const void* from,
+            std::int64_t count, bool add) {
+  visit_dtype(to_dtype, [&](auto to_zero) {
+    visit_dtype(from_dtype, [&](auto from_zero) {
+      launch_assign<false>(stream, static_cast<decltype(to_zero)*>(to),
+                           static_cast<const decltype(from_zero)*>(from), count, add);
+    });
+  });
+}
+
+void round_through_bf16(CudaStream stream, float* to, const float* from, std::int64_t count) {
+  launch_assign<true>(stream, to, from, count, false);
+}
+
+std::int64_t column_sum_workspace_bytes(std::int64_t rows, std::int64_t k) {
+  return row_blocks(rows) * k * 4;
+}
+
+void column_sum(CudaStream stream, DType dtype, const void* dy, std::int64_t rows, std::int64_t k, float* db,
+                bool add, void* workspace) {
+  auto* partial = static_cast<float*>(workspace);
+  const dim3 grid(blocks_for(rows, rows_per_block(rows)), blocks_for(k, kLanes));
+  visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    launch("conv2d column_sum", column_sum_kernel<T>, grid, dim3(kLanes, kRowLanes), 0, stream,
+           static_cast<const T*>(dy), rows, rows_per_block(rows), k, partial);
+  });
+  launch("conv2d column_sum_finish", column_sum_finish_kernel, blocks_for(k, kThreads), kThreads, 0, stream,
+         partial, row_blocks(rows), k, db, add);
+}
+
+}  // namespace chiaro::conv2d::cuda

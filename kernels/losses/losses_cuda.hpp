@@ -1,0 +1,22 @@
+// losses.hpp on CUDA: value and gradient in one pass over the data. Pointers are device memory.
+//
+// Launches: mse or total_variation, and finish_sum where the value is wanted.
+// Bytes moved per element: mse reads a and b and writes da, total variation reads x (its neighbours come from
+// cache) and writes dx; a gradient that is added to is read too.
+// Sums: squares in fp32 within a thread's vector, everything else in double in an order that the number of
+// elements and the vector width fix.
+#pragma once
+#include "kernels/common/cuda_stream.hpp"
+#include "kernels/losses/losses.hpp"
+
+namespace chiaro::losses::cuda {
+
+std::int64_t workspace_bytes();  // of both, aligned to 8; used when the value is wanted
+
+// value: null when it is not wanted. The gradient: absent, with mode Ignore, when it is not wanted.
+void mse(CudaStream, ConstTensorView a, ConstTensorView b, double scale, float* value, TensorView da,
+         GradientMode, void* workspace);
+void total_variation(CudaStream, ConstTensorView x, double scale, float* value, TensorView dx, GradientMode,
+                     void* workspace);
+
+}  // namespace chiaro::losses::cuda

@@ -1,0 +1,103 @@
+#include "kernels/interleave/interleave_cuda.hpp"
+
+#include <array>
+#include <memory>
+
+#include "kernels/interleave/interleave_reference.hpp"
+#include "tests/kernels_emulated/emulated.hpp"
+
+namespace chiaro::emulated {
+
+namespace {
+
+// Four tensors with windows at different places, or one tensor of 4C channels that serves all phases.
+struct InterleaveCase {
+  Shape y;
+  bool one_tensor;
+};
+const std::vector<InterleaveCase> kCases = {
+    {{1, 6, 8, 3}, false}, {{2, 4, 6, 8}, false}, {{1, 8, 4, 16}, true}, {{2, 6, 4, 5}, true}};
+
+struct Phases {
+  const InterleaveCase& k;
+  std::vector<Shape> shapes;
+  std::vector<std::array<std::int64_t, 3>> corners;  // row0, col0, channel0 of each phase
+
+  explicit Phases(const InterleaveCase& k_) : k(k_) {
+    const std::int64_t I = k.y.h / 2, J = k.y.w / 2;
+    for (std::int64_t ab = 0; ab < 4; ++ab) {
+      if (k.one_tensor)
+        corners.push_back({ab / 2, ab % 2, ab * k.y.c});
+      else
+        corners.push_back({ab, 3 - ab, ab % 2 * k.y.c});
+      if (!k.one_tensor || ab == 0)
+        shapes.push_back(k.one_tensor ? Shape{k.y.n, I + 1, J + 1, 4 * k.y.c}
+                                      : Shape{k.y.n, I + 3, J + 3, 2 * k.y.c});
+    }
+  }
+  std::size_t tensor(int ab) const { return k.one_tensor ? 0 : static_cast<std::size_t>(ab); }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("interleave cuda: integers exactly as the plain loops", T, float, bf16) {
+  for (const InterleaveCase& k : kCases)
+    for (const bool with_add : {false, true})
+      for (const std::int64_t offset : {0, 1}) {
+        INFO(to_string(k.y), k.one_tensor ? ", one tensor" : ", four tensors", ", offset ", offset);
+        const Phases p(k);
+        std::vector<std::vector<T>> data;
+        for (std::size_t t = 0; t < p.shapes.size(); ++t)
+          data.push_back(integer_values<T>(p.shapes[t].count(), unsigned(t) + 1));
+        const auto add = integer_values<T>(k.y.count(), 9), dy = integer_values<T>(k.y.count(), 10);
+        std::vector<T> y(k.y.count());
+        auto windows = data;  // old contents outside the windows
+        std::vector<std::vector<T>> rest;
+        for (const auto& d : data) rest.emplace_back(d.size(), T(0.0f));
+        std::array<interleave::reference::Phase<const T*>, 4> sources;
+        std::array<interleave::reference::Phase<T*>, 4> targets, zeroed;
+        for (int ab = 0; ab < 4; ++ab) {
+          const auto& c = p.corners[ab];
+          const std::size_t t = p.tensor(ab);
+          sources[ab] = {data[t].data(), p.shapes[t], c[0], c[1], c[2]};
+          targets[ab] = {windows[t].data(), p.shapes[t], c[0], c[1], c[2]};
+          zeroed[ab] = {rest[t].data(), p.shapes[t], c[0], c[1], c[2]};
+        }
+        interleave::reference::forward(sources, with_add ? add.data() : nullptr, y.data(), k.y, with_add);
+        interleave::reference::backward(dy.data(), targets, k.y);
+        interleave::reference::backward(dy.data(), zeroed, k.y);
+
+        const auto run = [&](bool zero_rest) {
+          std::vector<std::unique_ptr<DeviceArray<T>>> arrays;
+          for (const auto& d : data) arrays.push_back(std::make_unique<DeviceArray<T>>(d, offset));
+          DeviceArray<T> out(k.y.count(), offset), more(add, offset), gradient(dy, offset);
+          interleave::ForwardArgs forward{.sources = {},
+                                          .add = with_add ? more.view(k.y) : TensorView{},
+                                          .y = out.view(k.y),
+                                          .relu = with_add};
+          interleave::BackwardArgs backward{.dy = gradient.view(k.y), .targets = {}, .zero_rest = zero_rest};
+          for (int ab = 0; ab < 4; ++ab) {
+            const auto& c = p.corners[ab];
+            const TensorView view = arrays[p.tensor(ab)]->view(p.shapes[p.tensor(ab)]);
+            forward.sources[ab] = {view, c[0], c[1], c[2]};
+            backward.targets[ab] = {view, c[0], c[1], c[2]};
+          }
+          interleave::cuda::forward(nullptr, forward);
+          CHECK(same_bits(out.host(), y));
+          const auto names = launches_of([&] { interleave::cuda::backward(nullptr, backward); });
+          CHECK(names ==
+                std::vector<std::string>(zero_rest ? arrays.size() : 1,
+                                         zero_rest ? "interleave_backward_rest" : "interleave_backward"));
+          Bits bits;
+          for (std::size_t t = 0; t < arrays.size(); ++t) {
+            CHECK(same_bits(arrays[t]->host(), zero_rest ? rest[t] : windows[t]));
+            bits << *arrays[t];
+          }
+          return bits << out;
+        };
+        check_every_schedule([&] { return run(false); });
+        check_every_schedule([&] { return run(true); });
+      }
+}
+
+}  // namespace chiaro::emulated
