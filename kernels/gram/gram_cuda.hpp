@@ -7,6 +7,9 @@
 // With T = ceil(C/64) tiles f is read T times at most (once for C <= 64), P*C*C*(T+1)/T FLOP; partial tiles
 // are written and read once (forward_workspace_bytes). Backward: reads f and writes df T and one times,
 // 2*P*C*C FLOP; bf16 rounds dg to bf16 before the product. Sums in fp32 in a fixed order: deterministic.
+//
+// Registers on sm_90a (tests/cuda_registers.sh): tensor 238 with 128 threads, backward_tensor 76, tiled and
+// backward_tiled 64 to 66; no spills.
 #pragma once
 #include "kernels/common/cuda_stream.hpp"
 #include "kernels/gram/gram.hpp"

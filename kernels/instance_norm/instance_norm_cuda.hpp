@@ -14,6 +14,9 @@
 // Vectors of 16 bytes where C is a multiple of 4 (fp32) or 8 (bf16) and arrays are aligned to 16 bytes,
 // single elements otherwise. Arithmetic in fp32, merges of chunks in double. Deterministic: chunks depend on
 // the shape alone, and how a chunk is summed on the vector width.
+//
+// Registers on sm_90a, bf16 in vectors of 8 / fp32 of 4 (tests/cuda_registers.sh): moments 90 / 58, apply
+// 60 / 42, sums and dx 94 / 70; no spills.
 #pragma once
 #include "kernels/common/cuda_stream.hpp"
 #include "kernels/instance_norm/instance_norm.hpp"

@@ -50,6 +50,20 @@ __global__ void histogram_kernel(int* bins) {
   atomicAdd(&bins[threadIdx.x % 4], 1);
 }
 
+// Declares arrays after others were written.
+__global__ void late_arrays_kernel(float* out) {
+  const int t = threadIdx.x;
+  CHIARO_SHARED(float, a, [64]);
+  a[t] = float(t);
+  CHIARO_SHARED(float, b, [64]);
+  CHIARO_SHARED(float, c, [64]);
+  CHIARO_SHARED(float, d, [64]);
+  CHIARO_SHARED(float, e, [64]);
+  b[t] = c[t] = d[t] = e[t] = 1;
+  __syncthreads();
+  out[t] = a[63 - t] + b[63 - t] + c[63 - t] + d[63 - t] + e[63 - t];
+}
+
 // --- kernels with a mistake; kWrong = false is the correct twin where one is worth having
 
 template <bool kWrong>
@@ -216,6 +230,10 @@ TEST_CASE("simt: warp collectives and integer atomics") {
     CHECK(bins.host() == std::vector<int>(4, 128));
     return Bits() << out << bins;
   });
+}
+
+TEST_CASE("simt: a kernel may declare several shared arrays") {
+  check_every_schedule(writes(late_arrays_kernel, dim3(1), 64, 64));
 }
 
 TEST_CASE("simt: mistakes of order are found, their correct twins pass") {

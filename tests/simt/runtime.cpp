@@ -34,7 +34,10 @@ class SharedArray {
     poison();
   }
   SharedArray(SharedArray&& other) noexcept
-      : tag_(other.tag_), bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
+      : tag_(other.tag_),
+        bytes_(other.bytes_),
+        data_(std::exchange(other.data_, nullptr)),
+        watched_(other.watched_) {}
   ~SharedArray() {
     if (!data_) return;
     race_forget(data_);
