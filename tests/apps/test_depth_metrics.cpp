@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/common/tensor_values.hpp"
 #include "apps/evaluate/color_map.hpp"
 #include "apps/evaluate/depth_metrics.hpp"
 #include "apps/evaluate/depth_picture.hpp"

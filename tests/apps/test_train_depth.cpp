@@ -12,6 +12,7 @@
 #include "tests/support/child_process.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_depth.hpp"
+#include "tests/support/tiny_training.hpp"
 #include "weights_import/weights_import.hpp"
 
 using namespace chiaro;
