@@ -3,7 +3,8 @@
 # trains a small network and applies it.
 #   apps/quickstart.sh                           seven sample photographs, a style picture drawn on the spot
 #   apps/quickstart.sh PHOTOS STYLE [VGG19.h5]   a folder of yours, a picture of yours, VGG-19 weights
-# Without a weights file (or its path in CHIARO_VGG19) the losses see through a VGG-19 with random filters.
+# Without a weights file (or its path in CHIARO_VGG19) the style and content losses see through the compact VGG-19 that
+# comes with chiaro. The depth loss sees through the compact depth network.
 set -euo pipefail
 
 usage="usage: apps/quickstart.sh [PHOTOS STYLE [VGG19.h5]]"
@@ -71,11 +72,10 @@ step "Training"
 if [[ -n $vgg19 ]]; then
   echo "losses: VGG-19 from $vgg19"
 else
-  echo "losses: a VGG-19 with random filters, because no weights file was given. It transfers colours and"
-  echo "textures; trained weights follow shapes far better: apps/quickstart.sh PHOTOS STYLE VGG19.h5"
+  echo "losses: the compact VGG-19 that comes with chiaro; for the full one: apps/quickstart.sh PHOTOS STYLE VGG19.h5"
 fi
 "$programs/train_engine" apps/quickstart.toml --set "data.train=$photos" --set "style.image=$style" \
-  --set "weights.vgg19=${vgg19:-random}" --set "train.out=$run"
+  --set "weights.vgg19=${vgg19:-compact}" --set "train.out=$run"
 
 step "Stylising"
 mapfile -t inputs < <(find "$photos" -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | sort | head -n 4)

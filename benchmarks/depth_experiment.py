@@ -22,7 +22,6 @@ FACTORS = (0, 0.25, 1, 4, 16)
 LAYERS = {
     "decoder": ["up_4x", "up_8x", "prediction"],
     "prediction": ["prediction"],
-    "up-projections": ["up_2x", "up_4x", "up_8x"],
     "encoder": ["res3d", "res4f"],
 }
 CURVE = "decoder"  # the layers of the runs with different weights

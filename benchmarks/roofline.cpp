@@ -189,7 +189,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> overrides;
   std::string precision = "bf16";
   Rates rates;
-  app.add_option("CONFIG", config_file, "configuration (TOML); without it, train_engine's defaults");
+  app.add_option("CONFIG", config_file, "configuration (TOML); without it, the poster's recipe");
   app.add_option("--set", overrides, "override a key of the configuration")->allow_extra_args(false);
   app.add_option("--precision", precision, "bf16 or fp32")
       ->check(CLI::IsMember({"bf16", "fp32"}))
@@ -199,7 +199,10 @@ int main(int argc, char** argv) {
   app.add_option("--memory-tbps", rates.memory, "of the device's memory")->capture_default_str();
   return run_program(app, argc, argv, [&] {
     Context context(1);
-    TrainConfig config = config_file.empty() ? TrainConfig{} : load_config(config_file, overrides);
+    TrainConfig config;  // the poster's recipe: the full depth network, looked at near its end
+    config.weights.resnet_upproj = "resnet_upproj.h5";
+    config.loss.depth.layers = {"up_8x", "up_16x", "prediction"};
+    if (!config_file.empty()) config = load_config(config_file, overrides);
     const DType dtype = precision == "bf16" ? DType::BF16 : DType::F32;
     const StyleGraph step = build_style_graph(context, config, dtype, GraphPurpose::Plan);
     Counter counter(step.graph, rates, dtype);

@@ -49,7 +49,7 @@ struct StyleConfig {
 
 struct WeightsConfig {
   std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
-              resnet_upproj = "resnet_upproj.h5";  // or kRandomWeights, kCompactWeights
+              resnet_upproj = "compact";  // or kRandomWeights, kCompactWeights
   bool operator==(const WeightsConfig&) const = default;
 };
 
@@ -65,11 +65,12 @@ struct FeatureLossConfig {
 
 struct LossConfig {
   std::string balance = "weights";  // or "gradient": weights are worked out from shares before the run begins
-  FeatureLossConfig style = {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {}, 1e2, 0.6};
+  FeatureLossConfig style = {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {}, 1e2, 0.4};
   std::string style_reduction =
       "mean";  // loss.style.reduction: over the C*C entries of a Gram matrix; or "sum"
-  FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5, 0.25};
-  FeatureLossConfig depth = {"resnet_upproj", {"up_8x", "up_16x", "prediction"}, {}, 1e2, 0.15};
+  FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5, 0.2};
+  // For the compact depth network; benchmarks/results/depth says where the values come from.
+  FeatureLossConfig depth = {"resnet_upproj", {"up_4x", "up_8x", "prediction"}, {}, 5e5, 0.4};
   double tv_weight = 2e2;  // loss.tv.weight
   double tv_share = 0;     // loss.tv.share
   bool operator==(const LossConfig&) const = default;
