@@ -28,6 +28,8 @@ void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, do
   switch (context.device()) {
     case Device::Cpu:
       return cpu::relative_forward(a, b, scale, value, inverse, workspace);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
@@ -41,6 +43,8 @@ void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, c
   switch (context.device()) {
     case Device::Cpu:
       return cpu::relative_backward(a, b, inverse, scale, da, mode == GradientMode::Accumulate);
+    case Device::Cuda:
+      throw Error("losses: there is no CUDA implementation yet");
   }
 }
 
