@@ -19,6 +19,12 @@ std::string absolute_path(const std::string& path, const fs::path& folder) {
   return path.empty() ? path : fs::absolute(folder / path).lexically_normal().string();
 }
 
+// One of the key's words as it is, anything else as a path.
+std::string path_or_word(const PathKey& key, const std::string& text, const fs::path& folder) {
+  const bool word = std::find(key.words.begin(), key.words.end(), text) != key.words.end();
+  return word ? text : absolute_path(text, folder);
+}
+
 // A string, or the strings of a list; false for anything else. Empty names are refused.
 bool read_strings(const toml::node& node, std::vector<std::string>& out) {
   out.clear();
@@ -79,8 +85,7 @@ struct Assign {
   bool operator()(const PathKey& key) const {
     const auto value = node.value_exact<std::string>();
     if (!value) return false;
-    const bool word = std::find(key.words.begin(), key.words.end(), *value) != key.words.end();
-    *key.value = word ? *value : absolute_path(*value, folder);
+    *key.value = path_or_word(key, *value, folder);
     return true;
   }
   bool operator()(const TextKey& key) const {
@@ -245,7 +250,7 @@ TrainConfig parse_config(std::string_view text, const std::string& name, const f
   const std::vector<ConfigKey> keys = config_keys(config);
   for (const ConfigKey& key : keys) {  // the defaults' relative paths
     if (const auto* path = std::get_if<PathKey>(&key.target))
-      *path->value = absolute_path(*path->value, folder);
+      *path->value = path_or_word(*path, *path->value, folder);
     if (const auto* paths = std::get_if<PathListKey>(&key.target)) {
       for (std::string& path : *paths->value) path = absolute_path(path, folder);
     }

@@ -90,6 +90,7 @@ TEST_CASE("config: a depth training is read, checked and written") {
   CHECK(contains(to_toml(config), "[depth]\ntrain_list = 'lists/a.txt'"));
   CHECK(parse("", {"depth.validation_list="}).depth.validation_list.empty());
   CHECK(parse("", {"depth.train_list=12"}).depth.train_list == "12");
+  CHECK(parse("").weights.resnet_upproj == "compact");  // by default too a word, not a path
 
   CHECK(refusal("depth.train_list = 3") ==
         "config.toml:1: depth.train_list = 3 is not allowed, expected text");
