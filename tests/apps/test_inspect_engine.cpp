@@ -250,11 +250,12 @@ TEST_CASE("inspect_engine plan: a training step, with and without the files it w
 
   // Standard networks are known without their files; the depth network is four fifths of the parameters.
   const auto bare =
-      inspect({"plan", at.config, "--set", "weights.vgg19=none.h5", "--set", "loss.depth.weight=1", "--set",
-               "style.image=none.png", "--set", "data.train=nowhere", "--set", "data.image_size=64"});
+      inspect({"plan", at.config, "--set", "weights.vgg19=none.h5", "--set", "weights.resnet_upproj=no.h5",
+               "--set", "loss.depth.weight=1", "--set", "style.image=none.png", "--set", "data.train=nowhere",
+               "--set", "data.image_size=64"});
   REQUIRE_MESSAGE(bare.status == 0, bare.err);
   CHECK(contains(bare.err, "none.h5: no such file; planned with vgg19 of standard width\n"));
-  CHECK(contains(bare.err, "planned with resnet_upproj of standard width\n"));
+  CHECK(contains(bare.err, "no.h5: no such file; planned with resnet_upproj of standard width\n"));
   CHECK(contains(bare.out, "loss network resnet_upproj"));
   CHECK(
       contains(refusal({"plan", at.config, "--set", "loss.style.layers=relu9_1"}), "has no layer 'relu9_1'"));
