@@ -11,6 +11,11 @@
 
 namespace chiaro {
 
+// Where the tensors of a context's ops lie.
+inline MemoryKind compute_memory(const Context& context) {
+  return context.device() == Device::Cpu ? MemoryKind::Host : MemoryKind::Device;
+}
+
 class Buffer {
  public:
   Buffer() = default;

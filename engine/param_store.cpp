@@ -12,7 +12,7 @@ int ParamStore::add(const std::string& name, Shape shape) {
             to_string(entries_[it->second].shape), to_string(shape));
     return it->second;
   }
-  require(!values_, "parameter '{}' declared after the store was allocated", name);
+  require(!host_[0], "parameter '{}' declared after the store was allocated", name);
   require(shape.count() > 0, "parameter '{}' has the empty shape {}", name, to_string(shape));
   constexpr std::int64_t kAlign = 16;  // floats
   entries_.push_back({name, shape, slab_count_});
@@ -22,17 +22,73 @@ int ParamStore::add(const std::string& name, Shape shape) {
 }
 
 void ParamStore::allocate() {
-  if (values_) return;
-  const auto zeroed = [&](const char* purpose) {
-    Buffer b(slab_count_ * 4, purpose);
-    std::memset(b.data(), 0, b.bytes());
-    return b;
-  };
-  values_ = zeroed("parameters");
-  if (!trainable()) return;
-  gradients_ = zeroed("parameter gradients");
-  first_moments_ = zeroed("Adam's first moments");
-  second_moments_ = zeroed("Adam's second moments");
+  if (host_[0]) return;
+  constexpr std::array purposes{"parameters", "parameter gradients", "Adam's first moments",
+                                "Adam's second moments"};
+  for (std::size_t i = 0; i < (trainable() ? host_.size() : 1); ++i) {
+    host_[i] = Buffer(slab_count_ * 4, purposes[i]);
+    std::memset(host_[i].data(), 0, host_[i].bytes());
+  }
+}
+
+void ParamStore::place_on(Context& context) {
+  const bool computes_elsewhere = context.device() != Device::Cpu;
+  if (context_) {
+    require(computes_elsewhere && &context_->cuda() == &context.cuda(),
+            "parameters that are on a GPU cannot be used on another device");
+    return;
+  }
+  if (!computes_elsewhere) return;
+  allocate();
+  for (std::size_t i = 0; i < host_.size() && host_[i]; ++i)
+    device_[i] = Buffer(host_[i].bytes(), "parameters on the GPU", MemoryKind::Device);
+  context_ = context;
+  packed_.clear();
+  device_is_stale_ = true;
+  if (trainable()) copy_slab(host_, device_, Slab::Gradients);
+}
+
+void ParamStore::copy_slab(const Slabs& from, const Slabs& to, Slab slab) const {
+  const auto i = static_cast<std::size_t>(slab);
+  if (from[i]) copy_async(*context_, to[i].data(), from[i].data(), from[i].bytes());
+}
+
+std::span<float> ParamStore::host(Slab slab) const {
+  if (context_ && (host_is_stale_ || slab == Slab::Gradients)) {
+    if (slab == Slab::Gradients) {
+      copy_slab(device_, host_, slab);
+    } else {
+      for (const Slab changed : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
+        copy_slab(device_, host_, changed);
+      host_is_stale_ = false;
+    }
+    synchronize(*context_);
+  }
+  return {host_[static_cast<std::size_t>(slab)].as<float>(), static_cast<std::size_t>(slab_count_)};
+}
+
+float* ParamStore::compute(Slab slab) const {
+  const auto i = static_cast<std::size_t>(slab);
+  if (!context_) return host_[i].as<float>();
+  if (device_is_stale_) {
+    for (const Slab changed : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
+      copy_slab(host_, device_, changed);
+    synchronize(*context_);
+    device_is_stale_ = false;
+  }
+  return device_[i].as<float>();
+}
+
+void ParamStore::values_changed() {
+  ++version_;
+  if (!context_) return;
+  device_is_stale_ = true;
+  host_is_stale_ = false;
+}
+
+void ParamStore::values_computed() {
+  ++version_;
+  host_is_stale_ = context_.has_value();
 }
 
 const ParamStore::Entry* ParamStore::find(const std::string& name) const {
@@ -49,11 +105,13 @@ std::int64_t ParamStore::parameter_count() const {
 const void* ParamStore::packed(int index, const std::string& key, std::int64_t bytes,
                                const std::function<void(const float*, void*)>& pack) {
   auto& copy = packed_[{index, key}];
-  if (!copy.data) copy.data = Buffer(bytes, "packed weights of " + entries_[index].name);
+  if (!copy.data)
+    copy.data = Buffer(bytes, "packed weights of " + entries_[index].name,
+                       context_ ? MemoryKind::Device : MemoryKind::Host);
   require(copy.data.bytes() == bytes, "packed copy '{}' of {} has {} bytes, {} asked for", key,
           entries_[index].name, copy.data.bytes(), bytes);
   if (copy.version != version_) {
-    pack(value(index), copy.data.data());
+    pack(compute(Slab::Values) + entries_[index].offset, copy.data.data());
     copy.version = version_;
   }
   return copy.data.data();

@@ -4,10 +4,17 @@
 // optimiser and the gradient norm are one pass each. A frozen store (a loss network) has values only. Shapes:
 // weights KRSC as Shape{K,R,S,C}; vectors as Shape{1,1,1,C}. Every tensor starts on a 64-byte boundary; the
 // gaps stay zero in every slab.
+//
+// Two views of the same numbers: the host's (value, values, ...), for files and initialisation, and the one
+// that kernels compute with (compute, Param::value). On the CPU they are the same memory. On a CUDA device
+// each is brought up to date, by a copy that waits, when it is asked for after the other has changed: so a
+// pointer is good until the next change through the other view.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -44,18 +51,28 @@ class ParamStore {
   std::int64_t parameter_count() const;  // without the gaps
   std::int64_t slab_count() const { return slab_count_; }
 
-  float* value(int index) const { return values_.as<float>() + entries_[index].offset; }
-  float* gradient(int index) const { return gradients_.as<float>() + entries_[index].offset; }
-  std::span<float> values() const { return slab(values_); }
-  std::span<float> gradients() const { return slab(gradients_); }
-  std::span<float> first_moments() const { return slab(first_moments_); }
-  std::span<float> second_moments() const { return slab(second_moments_); }
+  // The host's view.
+  float* value(int index) const { return values().data() + entries_[index].offset; }
+  float* gradient(int index) const { return gradients().data() + entries_[index].offset; }
+  std::span<float> values() const { return host(Slab::Values); }
+  std::span<float> gradients() const { return host(Slab::Gradients); }
+  std::span<float> first_moments() const { return host(Slab::FirstMoments); }
+  std::span<float> second_moments() const { return host(Slab::SecondMoments); }
+  // Call after changing values or moments there: packed copies are renewed at their next use.
+  void values_changed();
 
-  // Call after changing values: packed copies are renewed at their next use.
-  void values_changed() { ++version_; }
+  // The view of kernels: slab_count() floats each.
+  enum class Slab { Values, Gradients, FirstMoments, SecondMoments };
+  // Makes the context's device the one that computes. Sessions do it for every store of their graph. Once: a
+  // store stays on its device; another one is an Error.
+  void place_on(Context& context);
+  float* compute(Slab slab) const;
+  // Call after kernels have changed values or moments.
+  void values_computed();
 
-  // A copy of a parameter in the form that an implementation wants, made by pack(float* value, void* packed)
-  // when there is none or the values have changed since. Equal keys share one copy.
+  // A copy of a parameter in the form that an implementation wants, in the memory of the device that
+  // computes, made by pack(float* value, void* packed) when there is none or the values have changed since.
+  // Equal keys share one copy.
   const void* packed(int index, const std::string& key, std::int64_t bytes,
                      const std::function<void(const float*, void*)>& pack);
   std::int64_t packed_bytes() const;
@@ -66,15 +83,18 @@ class ParamStore {
     std::uint64_t version = 0;
   };
 
-  std::span<float> slab(const Buffer& b) const {
-    return {b.as<float>(), static_cast<std::size_t>(slab_count_)};
-  }
+  using Slabs = std::array<Buffer, 4>;  // by Slab; a frozen store has the first only
+
+  std::span<float> host(Slab slab) const;
+  void copy_slab(const Slabs& from, const Slabs& to, Slab slab) const;
 
   Kind kind_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, int> index_;
   std::int64_t slab_count_ = 0;
-  Buffer values_, gradients_, first_moments_, second_moments_;
+  Slabs host_, device_;                                           // device_ is empty where the host computes
+  mutable std::optional<Context> context_;                        // of device_
+  mutable bool host_is_stale_ = false, device_is_stale_ = false;  // values and moments
   std::uint64_t version_ = 1;
   std::map<std::pair<int, std::string>, Packed> packed_;
 };
@@ -87,8 +107,12 @@ struct Param {
   explicit operator bool() const { return store != nullptr; }
   bool trainable() const { return store && store->trainable(); }
   Shape shape() const { return store->entries()[index].shape; }
-  float* value() const { return store->value(index); }
-  float* gradient() const { return store->gradient(index); }
+  // Where kernels read and write them.
+  float* value() const { return at(ParamStore::Slab::Values); }
+  float* gradient() const { return at(ParamStore::Slab::Gradients); }
+
+ private:
+  float* at(ParamStore::Slab slab) const { return store->compute(slab) + store->entries()[index].offset; }
 };
 
 inline Param add_param(ParamStore& store, const std::string& name, Shape shape) {

@@ -2,16 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 
 namespace chiaro {
 
 namespace {
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Parameter gradients are overwritten by the one node that trains them: two such nodes would lose one
 // gradient.
@@ -30,11 +25,18 @@ void require_single_trainer(const Graph& graph) {
 
 Session::Session(Graph graph, SessionOptions options) : graph_(std::move(graph)), options_(options) {
   require_single_trainer(graph_);
+  place_parameters();
+  Context& context = graph_.context();
+  const MemoryKind memory = compute_memory(context);
   plan_ = plan_session(graph_, options_);
-  arena_ = Buffer(plan_.memory.arena_bytes, "activations, gradients and workspaces");
-  if (options_.poison) std::memset(arena_.data(), 0xff, arena_.bytes());
+  arena_ = Buffer(plan_.memory.arena_bytes, "activations, gradients and workspaces", memory);
+  if (options_.poison) fill_async(context, arena_.data(), 0xff, arena_.bytes());
   gradient_written_.resize(graph_.tensors().size());
   nodes_.resize(graph_.nodes().size());
+  std::int64_t losses = 0;
+  for (const auto& node : graph_.nodes()) loss_slot_.push_back(node.layer->is_loss() ? losses++ : -1);
+  losses_ = Buffer(losses * 4, "losses", memory);
+  if (memory != MemoryKind::Host) losses_on_host_ = Buffer(losses * 4, "losses", MemoryKind::Pinned);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     auto& b = nodes_[i];
     const auto& node = graph_.nodes()[i];
@@ -45,9 +47,16 @@ Session::Session(Graph graph, SessionOptions options) : graph_(std::move(graph))
   }
 }
 
+void Session::place_parameters() {
+  for (const auto& node : graph_.nodes())
+    for (const Param& p : node.layer->params()) p.store->place_on(graph_.context());
+}
+
 TensorView Session::tensor(TensorId id) const {
-  const auto& spec = graph_.tensor(id).spec;
-  return {at(plan_.tensor_block[id]), spec.dtype, spec.shape};
+  const auto& tensor = graph_.tensor(id);
+  const std::int64_t slot = tensor.producer < 0 ? -1 : loss_slot_[tensor.producer];
+  void* data = slot < 0 ? static_cast<void*>(at(plan_.tensor_block[id])) : losses_.as<float>() + slot;
+  return {data, tensor.spec.dtype, tensor.spec.shape};
 }
 
 TensorView Session::gradient(TensorId id) const {
@@ -59,22 +68,29 @@ TensorView Session::gradient(TensorId id) const {
 
 void Session::poison_dead(int step) {
   for (std::size_t b = 0; b < plan_.blocks.size(); ++b)
-    if (plan_.blocks[b].last_step == step) std::memset(at(static_cast<int>(b)), 0xff, plan_.blocks[b].bytes);
+    if (plan_.blocks[b].last_step == step)
+      fill_async(graph_.context(), at(static_cast<int>(b)), 0xff, plan_.blocks[b].bytes);
+}
+
+double Session::seconds_now() const {
+  synchronize(graph_.context());
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 void Session::forward() {
   const auto& nodes = graph_.nodes();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const double start = profile_ ? now_s() : 0;
+    const double start = profile_ ? seconds_now() : 0;
     NodeIo io;
     io.inputs = nodes_[i].inputs;
     io.output = tensor(nodes[i].output);
     io.saved = nodes_[i].saved_pointers;
     if (plan_.nodes[i].forward_workspace >= 0) io.workspace = at(plan_.nodes[i].forward_workspace);
     nodes[i].layer->forward(graph_.context(), io);
-    if (profile_) (*profile_)[i].forward_s += now_s() - start;
+    if (profile_) (*profile_)[i].forward_s += seconds_now() - start;
     if (options_.poison) poison_dead(static_cast<int>(i));
   }
+  if (losses_on_host_) copy_async(graph_.context(), losses_on_host_.data(), losses_.data(), losses_.bytes());
 }
 
 void Session::backward(const std::string& only_term, std::optional<TensorId> stop_at) {
@@ -100,7 +116,7 @@ void Session::run_backward(const std::string& only_term, std::optional<TensorId>
                              (only_term.empty() || node.loss_term == only_term);
     if (!starts_here && (is_loss || !gradient_written_[node.output])) continue;
     auto& bound = nodes_[i];
-    const double start = profile_ ? now_s() : 0;
+    const double start = profile_ ? seconds_now() : 0;
     for (std::size_t k = 0; k < node.inputs.size(); ++k) {
       const TensorId id = node.inputs[k];
       const bool wanted = graph_.tensor(id).needs_gradient;
@@ -120,15 +136,17 @@ void Session::run_backward(const std::string& only_term, std::optional<TensorId>
     io.input_modes = bound.input_modes;
     io.param_mode = node.trains_parameters ? GradientMode::Overwrite : GradientMode::Ignore;
     node.layer->backward(graph_.context(), io);
-    if (profile_) (*profile_)[i].backward_s += now_s() - start;
+    if (profile_) (*profile_)[i].backward_s += seconds_now() - start;
     if (options_.poison) poison_dead(backward_step(graph_, i));
   }
 }
 
 double Session::loss(const std::string& term) const {
+  synchronize(graph_.context());
+  const float* losses = (losses_on_host_ ? losses_on_host_ : losses_).as<float>();
   double sum = 0;
-  for (const auto& node : graph_.nodes())
-    if (node.loss_term == term) sum += *tensor(node.output).as<float>();
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (graph_.nodes()[i].loss_term == term) sum += losses[loss_slot_[i]];
   return sum;
 }
 

@@ -4,6 +4,11 @@
 // reverse. A tensor lives from the step that writes it to the last step that reads it. Its gradient lives
 // from the backward step of its last consumer, which writes it first, to the backward step of its producer,
 // which reads it last. Determinism: nodes run in graph order; the same inputs give the same bits.
+//
+// On a CUDA context tensors, gradients and parameters lie in the memory of the GPU, and forward() and
+// backward() return before they have run; loss() waits. engine/transfer.hpp fills and reads tensors on either
+// device. Nothing waits in between, so forward() and backward() can be recorded (common/captured_work.hpp)
+// once they have run before.
 #pragma once
 #include <functional>
 #include <optional>
@@ -43,13 +48,15 @@ class Session {
   // Sum of the scalars of a term's loss nodes, after forward(). Unweighted as the layers define it.
   double loss(const std::string& term) const;
 
-  // Accumulates seconds per node while set.
+  // Accumulates seconds per node while set; every node is then waited for.
   void set_profile(std::vector<NodeTime>* times) { profile_ = times; }
 
  private:
   void run_backward(const std::string& only_term, std::optional<TensorId> stop_at,
                     std::optional<TensorId> seed);
   void poison_dead(int step);
+  void place_parameters();
+  double seconds_now() const;
   std::byte* at(int block) const {
     return arena_.data() + plan_.memory.offsets[static_cast<std::size_t>(block)];
   }
@@ -67,6 +74,8 @@ class Session {
   std::vector<char> gradient_written_;
   SessionPlan plan_;
   Buffer arena_;
+  std::vector<std::int64_t> loss_slot_;  // per node: place in the buffers below, or -1
+  Buffer losses_, losses_on_host_;       // scalars of all loss nodes; the second where the host computes not
   std::vector<NodeTime>* profile_ = nullptr;
 };
 
