@@ -12,7 +12,7 @@ batch_norm::training::Attributes attributes(const BatchNormOptions& options) {
 
 }  // namespace
 
-LayerSpec BatchNormLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec BatchNormLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 1 || inputs.size() == 2, "batch norm: {} inputs", inputs.size());
   const TensorSpec& x = inputs[0];
   for (const Param& p : params())
@@ -32,8 +32,8 @@ LayerSpec BatchNormLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   spec.saved_bytes = {x.shape.c * 4, x.shape.c * 4};
   spec.backward_reads_inputs = {0};
   spec.backward_reads_output = options_.relu;
-  spec.forward_workspace_bytes = batch_norm::training::forward_workspace_bytes(x.shape);
-  spec.backward_workspace_bytes = batch_norm::training::backward_workspace_bytes(x.shape);
+  spec.forward_workspace_bytes = batch_norm::training::forward_workspace_bytes(context, x.shape);
+  spec.backward_workspace_bytes = batch_norm::training::backward_workspace_bytes(context, x.shape);
   return spec;
 }
 
@@ -50,7 +50,7 @@ void BatchNormLayer::forward(Context& context, const NodeIo& io) {
                                  .running_variance = running_variance_.value(),
                                  .workspace = io.workspace,
                                  .attr = attributes(options_)});
-  running_mean_.store->values_changed();
+  running_mean_.store->values_computed();
 }
 
 void BatchNormLayer::backward(Context& context, const NodeIo& io) {

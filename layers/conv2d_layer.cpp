@@ -1,8 +1,9 @@
 #include "layers/conv2d_layer.hpp"
 
 #include <algorithm>
-#include <cstring>
 
+#include "kernels/assign/assign.hpp"
+#include "kernels/common/memory.hpp"
 #include "kernels/relu/relu.hpp"
 #include "layers/packed_weights.hpp"
 
@@ -44,7 +45,7 @@ LayerSpec Conv2dLayer::setup(Context& context, std::span<const TensorSpec> input
 }
 
 void Conv2dLayer::forward(Context& context, const NodeIo& io) {
-  if (options_.add) std::memcpy(io.output.data, io.inputs[1].data, io.output.bytes());
+  if (options_.add) copy_async(context, io.output.data, io.inputs[1].data, io.output.bytes());
   plan_->forward(context, io.inputs[0], packed_weights(context, *plan_, weight_, conv2d::Pass::Forward),
                  bias_ ? bias_.value() : nullptr, io.output, io.workspace);
 }
@@ -52,8 +53,7 @@ void Conv2dLayer::forward(Context& context, const NodeIo& io) {
 void Conv2dLayer::backward(Context& context, const NodeIo& io) {
   if (options_.relu)
     relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
-  if (options_.add && io.input_modes[1] != GradientMode::Ignore)
-    add_gradient(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
+  if (options_.add) assign::run(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
   if (weight_.trainable())
     plan_->backward_weights(context, io.inputs[0], io.output_gradient, weight_.gradient(),
                             bias_ ? bias_.gradient() : nullptr, io.param_mode, io.workspace);

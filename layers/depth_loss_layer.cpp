@@ -4,7 +4,7 @@
 
 namespace chiaro {
 
-LayerSpec DepthLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec DepthLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 2, "depth loss: {} inputs", inputs.size());
   require(inputs[0].shape == inputs[1].shape, "depth loss: the prediction is {}, the target {}",
           to_string(inputs[0].shape), to_string(inputs[1].shape));
@@ -15,7 +15,7 @@ LayerSpec DepthLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   spec.output = {{1, 1, 1, 1}, DType::F32};
   spec.saved_bytes = {losses::kBerhuStateSize * 4};
   spec.backward_reads_inputs = {0, 1};
-  spec.forward_workspace_bytes = losses::berhu_workspace_bytes(inputs[0].shape);
+  spec.forward_workspace_bytes = losses::berhu_workspace_bytes(context, inputs[0].shape);
   return spec;
 }
 

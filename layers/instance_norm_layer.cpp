@@ -2,7 +2,7 @@
 
 namespace chiaro {
 
-LayerSpec InstanceNormLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec InstanceNormLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 1 || inputs.size() == 2, "instance norm: {} inputs", inputs.size());
   const TensorSpec& x = inputs[0];
   require(gamma_.shape().count() == x.shape.c && beta_.shape().count() == x.shape.c,
@@ -17,8 +17,8 @@ LayerSpec InstanceNormLayer::setup(Context&, std::span<const TensorSpec> inputs)
   spec.output = {attributes_.out_border.outer(x.shape), x.dtype};
   spec.saved_bytes = {x.shape.n * x.shape.c * 4, x.shape.n * x.shape.c * 4};
   spec.backward_reads_inputs = {0};
-  spec.forward_workspace_bytes = instance_norm::forward_workspace_bytes(x.shape);
-  spec.backward_workspace_bytes = instance_norm::backward_workspace_bytes(x.shape);
+  spec.forward_workspace_bytes = instance_norm::forward_workspace_bytes(context, x.shape);
+  spec.backward_workspace_bytes = instance_norm::backward_workspace_bytes(context, x.shape);
   return spec;
 }
 

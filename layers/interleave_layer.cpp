@@ -2,9 +2,9 @@
 
 #include <array>
 
+#include "kernels/assign/assign.hpp"
 #include "kernels/interleave/interleave.hpp"
 #include "kernels/relu/relu.hpp"
-#include "layers/packed_weights.hpp"
 
 namespace chiaro {
 
@@ -44,8 +44,8 @@ void InterleaveLayer::forward(Context& context, const NodeIo& io) {
 void InterleaveLayer::backward(Context& context, const NodeIo& io) {
   if (options_.relu)
     relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
-  if (options_.add && io.input_modes[kPhases] != GradientMode::Ignore)
-    add_gradient(context, io.output_gradient, io.input_gradients[kPhases], io.input_modes[kPhases]);
+  if (options_.add)
+    assign::run(context, io.output_gradient, io.input_gradients[kPhases], io.input_modes[kPhases]);
   if (io.input_modes[0] == GradientMode::Ignore) return;
   // Every interleave layer on these phases owns a channel range of its own: the first one clears the rest,
   // later ones write where there are zeros.

@@ -24,14 +24,15 @@ std::int64_t align(std::int64_t bytes) {
 Buffer gram_matrix(Context& context, ConstTensorView features) {
   const Shape& x = features.shape;
   require(x.n == 1, "style features of {} pictures, expected one", x.n);
-  Buffer g(x.c * x.c * 4, "style Gram matrix");
-  const Buffer workspace(gram::forward_workspace_bytes(x), "Gram workspace");
+  Buffer g(x.c * x.c * 4, "style Gram matrix", compute_memory(context));
+  const Buffer workspace(gram::forward_workspace_bytes(context, x), "Gram workspace",
+                         compute_memory(context));
   gram::forward(context, features, g.as<float>(), static_cast<float>(gram_scale(x)), workspace.data());
   return g;
 }
 
 // The saved block holds the Gram matrices.
-LayerSpec StyleLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec StyleLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 1, "style loss: {} inputs", inputs.size());
   const Shape& x = inputs[0].shape;
   require(target_.bytes() == x.c * x.c * 4, "style loss: the target Gram matrix does not have {} channels",
@@ -42,9 +43,9 @@ LayerSpec StyleLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   spec.backward_reads_inputs = {0};
   const Shape g{x.n, x.c, x.c, 1};
   spec.forward_workspace_bytes =
-      std::max(gram::forward_workspace_bytes(x), losses::mse_workspace_bytes(g));
+      std::max(gram::forward_workspace_bytes(context, x), losses::mse_workspace_bytes(context, g));
   spec.backward_workspace_bytes =
-      align(x.n * x.c * x.c * 4) + gram::backward_workspace_bytes(x, inputs[0].dtype);
+      align(x.n * x.c * x.c * 4) + gram::backward_workspace_bytes(context, x, inputs[0].dtype);
   return spec;
 }
 
@@ -75,14 +76,14 @@ void StyleLossLayer::backward(Context& context, const NodeIo& io) {
                  io.input_modes[0], workspace);
 }
 
-LayerSpec FeatureLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec FeatureLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 2, "feature loss: {} inputs", inputs.size());
   require(inputs[0].shape == inputs[1].shape, "feature loss: features {} against {}",
           to_string(inputs[0].shape), to_string(inputs[1].shape));
   LayerSpec spec;
   spec.output = kScalar;
   spec.backward_reads_inputs = {0, 1};
-  spec.forward_workspace_bytes = losses::mse_workspace_bytes(inputs[0].shape);
+  spec.forward_workspace_bytes = losses::mse_workspace_bytes(context, inputs[0].shape);
   return spec;
 }
 
@@ -98,13 +99,13 @@ void FeatureLossLayer::backward(Context& context, const NodeIo& io) {
   losses::mse_backward(context, io.inputs[0], io.inputs[1], scale, io.input_gradients[0], io.input_modes[0]);
 }
 
-LayerSpec TvLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec TvLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   const Shape& x = inputs[0].shape;
   require(inputs.size() == 1 && x.h > 1 && x.w > 1, "total variation: picture {}", to_string(x));
   LayerSpec spec;
   spec.output = kScalar;
   spec.backward_reads_inputs = {0};
-  spec.forward_workspace_bytes = losses::tv_workspace_bytes(x);
+  spec.forward_workspace_bytes = losses::tv_workspace_bytes(context, x);
   return spec;
 }
 

@@ -27,7 +27,4 @@ std::array<Window, 4> phase_windows(const TensorView& phases, std::int64_t k) {
   return windows;
 }
 
-// dst = src or dst += src, elementwise, for gradients of equal shape and dtype.
-void add_gradient(Context& context, ConstTensorView src, TensorView dst, GradientMode mode);
-
 }  // namespace chiaro

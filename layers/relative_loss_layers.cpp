@@ -39,13 +39,13 @@ std::int64_t align(std::int64_t bytes) {
 
 }  // namespace
 
-LayerSpec RelativeFeatureLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec RelativeFeatureLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   check_inputs("relative feature loss", inputs);
   LayerSpec spec;
   spec.output = kScalar;
   spec.saved_bytes = {inputs[0].shape.n * 4};
   spec.backward_reads_inputs = {0, 1};
-  spec.forward_workspace_bytes = losses::relative_workspace_bytes(inputs[0].shape);
+  spec.forward_workspace_bytes = losses::relative_workspace_bytes(context, inputs[0].shape);
   return spec;
 }
 
@@ -63,7 +63,7 @@ void RelativeFeatureLossLayer::backward(Context& context, const NodeIo& io) {
 }
 
 // Saved: the Gram matrices of both, and what the relative error leaves.
-LayerSpec RelativeGramLossLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec RelativeGramLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   check_inputs("relative Gram loss", inputs);
   const Shape& x = inputs[0].shape;
   const std::int64_t gram_bytes = gram_shape(x).count() * 4;
@@ -71,9 +71,10 @@ LayerSpec RelativeGramLossLayer::setup(Context&, std::span<const TensorSpec> inp
   spec.output = kScalar;
   spec.saved_bytes = {gram_bytes, gram_bytes, x.n * 4};
   spec.backward_reads_inputs = {0};
-  spec.forward_workspace_bytes =
-      std::max(gram::forward_workspace_bytes(x), losses::relative_workspace_bytes(gram_shape(x)));
-  spec.backward_workspace_bytes = align(gram_bytes) + gram::backward_workspace_bytes(x, inputs[0].dtype);
+  spec.forward_workspace_bytes = std::max(gram::forward_workspace_bytes(context, x),
+                                          losses::relative_workspace_bytes(context, gram_shape(x)));
+  spec.backward_workspace_bytes =
+      align(gram_bytes) + gram::backward_workspace_bytes(context, x, inputs[0].dtype);
   return spec;
 }
 

@@ -6,9 +6,9 @@
 
 #include "engine/linear_algebra.hpp"
 #include "engine/session.hpp"
+#include "engine/transfer.hpp"
 #include "kernels/common/parallel.hpp"
 #include "kernels/gram/gram.hpp"
-#include "kernels/picture/picture.hpp"
 #include "layers/nets/compact_vgg.hpp"
 
 namespace chiaro {
@@ -54,18 +54,19 @@ Moments measure(Context& context, const DistillStart& start, const std::vector<s
   Batch batch;
   for (std::int64_t b = 0; b < kBatches; ++b) {
     batches.build(b, batch);
-    picture::to_tensor(context, batch.pixels.data(), session.tensor(input));
+    write_picture(context, session.tensor(input), batch.pixels);
     session.forward();
     for (const auto& [name, id] : ids) {
       const TensorView f = session.tensor(id);
       const Shape& s = f.shape;
-      const Buffer grams(s.n * s.c * s.c * 4, "Gram matrices");
-      const Buffer workspace(gram::forward_workspace_bytes(s), "Gram workspace");
+      const Buffer grams(s.n * s.c * s.c * 4, "Gram matrices", compute_memory(context));
+      const Buffer workspace(gram::forward_workspace_bytes(context, s), "Gram workspace", compute_memory(context));
       const auto pixels = static_cast<float>(kBatches * s.n * s.pixels());
       gram::forward(context, f, grams.as<float>(), 1 / pixels, workspace.data());
+      const auto values = read_tensor(context, {grams.data(), DType::F32, {1, 1, 1, s.n * s.c * s.c}});
       Matrix& m = moments.try_emplace(name, s.c, s.c).first->second;
       for (std::int64_t i = 0; i < s.n * s.c * s.c; ++i)
-        m.values[static_cast<std::size_t>(i % (s.c * s.c))] += grams.as<float>()[i];
+        m.values[static_cast<std::size_t>(i % (s.c * s.c))] += values[static_cast<std::size_t>(i)];
     }
   }
   for (const auto& [name, m] : moments)

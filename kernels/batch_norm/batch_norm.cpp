@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/common/on_device.hpp"
 namespace chiaro::batch_norm {
 
 namespace {
@@ -23,12 +24,8 @@ void check_pair(ConstTensorView from, const char* from_name, ConstTensorView to,
 void forward(Context& context, ConstTensorView x, const Parameters& parameters, TensorView y) {
   check_pair(x, "x", y, "y");
   check_parameters(parameters);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, parameters, y);
-    case Device::Cuda:
-      throw Error("batch_norm: there is no CUDA implementation yet");
-  }
+  require_cpu(context, "batch_norm");
+  cpu::forward(x, parameters, y);
 }
 
 void backward(Context& context, ConstTensorView y, ConstTensorView dy, const Parameters& parameters,
@@ -37,12 +34,8 @@ void backward(Context& context, ConstTensorView y, ConstTensorView dy, const Par
   check_pair(dy, "dy", dx, "dx");
   if (parameters.relu) check_pair(dy, "dy", y, "y");
   check_parameters(parameters);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(y, dy, parameters, dx, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("batch_norm: there is no CUDA implementation yet");
-  }
+  require_cpu(context, "batch_norm");
+  cpu::backward(y, dy, parameters, dx, mode == GradientMode::Accumulate);
 }
 
 void fold(const float* w, const float* bias, std::int64_t filters, std::int64_t filter_size,

@@ -3,7 +3,8 @@
 //   dx (+)= dy * scale[c] / sqrt(variance[c] + eps), where relu let the value through (y > 0)
 // Layout: NHWC, dense.  x, y, dx, dy: (N,H,W,C), fp32 or bf16 each.  Parameters: (C), fp32.
 // Computed in fp32, rounded once.  y may be x.  Parameters get no gradients; dx follows its GradientMode.
-// Deterministic, with any number of threads.  No workspace.
+// Deterministic, with any number of threads.  No workspace. On the CPU only: our networks fold it into their
+// convolutions.
 // Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 2.
 #pragma once
 #include "kernels/common/context.hpp"

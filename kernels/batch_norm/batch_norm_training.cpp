@@ -1,6 +1,8 @@
 #include "kernels/batch_norm/batch_norm_training.hpp"
 
+#include "kernels/batch_norm/batch_norm_training_cuda.hpp"
 #include "kernels/common/argument_checks.hpp"
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
 
 namespace chiaro::batch_norm::training {
@@ -15,11 +17,15 @@ void check_input(const char* op, const ConstTensorView& x) {
 
 }  // namespace
 
-std::int64_t forward_workspace_bytes(const Shape& x) {
-  return cpu::forward_workspace_bytes(x);
+std::int64_t forward_workspace_bytes(const Context& context, const Shape& x) {
+  return on_device(
+      context, [&] { return cpu::forward_workspace_bytes(x); },
+      [&](auto) { return cuda::forward_workspace_bytes(x); });
 }
-std::int64_t backward_workspace_bytes(const Shape& x) {
-  return cpu::backward_workspace_bytes(x);
+std::int64_t backward_workspace_bytes(const Context& context, const Shape& x) {
+  return on_device(
+      context, [&] { return cpu::backward_workspace_bytes(x); },
+      [&](auto) { return cuda::backward_workspace_bytes(x); });
 }
 
 void forward(Context& context, const ForwardArgs& args) {
@@ -34,12 +40,8 @@ void forward(Context& context, const ForwardArgs& args) {
   require(!args.running_mean == !args.running_variance,
           "{}: running_mean and running_variance are updated together", op);
   check_workspace(op, args.workspace);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(context, args);
-    case Device::Cuda:
-      throw Error("batch_norm: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(context, args); }, [&](auto stream) { cuda::forward(stream, args); });
 }
 
 void backward(Context& context, const BackwardArgs& args) {
@@ -58,12 +60,8 @@ void backward(Context& context, const BackwardArgs& args) {
     check_array(op, "doffset", args.doffset);
   }
   check_workspace(op, args.workspace);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(args);
-    case Device::Cuda:
-      throw Error("batch_norm: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(args); }, [&](auto stream) { cuda::backward(stream, args); });
 }
 
 }  // namespace chiaro::batch_norm::training

@@ -46,7 +46,7 @@ struct ForwardArgs {
   void* workspace = nullptr;
   Attributes attr = {};
 };
-std::int64_t forward_workspace_bytes(const Shape& x);
+std::int64_t forward_workspace_bytes(const Context&, const Shape& x);
 void forward(Context&, const ForwardArgs&);
 
 struct BackwardArgs {
@@ -66,7 +66,7 @@ struct BackwardArgs {
   void* workspace = nullptr;
   Attributes attr = {};
 };
-std::int64_t backward_workspace_bytes(const Shape& x);
+std::int64_t backward_workspace_bytes(const Context&, const Shape& x);
 void backward(Context&, const BackwardArgs&);
 
 // Arguments are checked by the functions above.

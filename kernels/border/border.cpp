@@ -1,5 +1,7 @@
 #include "kernels/border/border.hpp"
 
+#include "kernels/border/border_cuda.hpp"
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
 
 namespace chiaro::border {
@@ -37,12 +39,9 @@ void forward(Context& context, ConstTensorView x, TensorView y, const Border& bo
   check_present(op, "x", x);
   check(op, border, x.shape);
   check_tensor(op, "y", y, y.dtype, border.outer(x.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, y, border);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(x, y, border); },
+      [&](auto stream) { cuda::forward(stream, x, y, border); });
 }
 
 void backward(Context& context, ConstTensorView dy, TensorView dx, GradientMode mode, const Border& border) {
@@ -51,12 +50,9 @@ void backward(Context& context, ConstTensorView dy, TensorView dx, GradientMode 
   check_present(op, "dx", dx);
   check(op, border, dx.shape);
   check_tensor(op, "dy", dy, dy.dtype, border.outer(dx.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(dy, dx, mode == GradientMode::Accumulate, border);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(dy, dx, mode == GradientMode::Accumulate, border); },
+      [&](auto stream) { cuda::backward(stream, dy, dx, mode == GradientMode::Accumulate, border); });
 }
 
 void fill_in_place(Context& context, TensorView y, const Border& border) {
@@ -64,12 +60,9 @@ void fill_in_place(Context& context, TensorView y, const Border& border) {
   const char* op = "border fill_in_place";
   check_present(op, "y", y);
   check(op, border, inner_shape(op, y.shape, border));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::fill_in_place(y, border);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::fill_in_place(y, border); },
+      [&](auto stream) { cuda::fill_in_place(stream, y, border); });
 }
 
 void fold_in_place(Context& context, TensorView dy, const Border& border) {
@@ -77,12 +70,9 @@ void fold_in_place(Context& context, TensorView dy, const Border& border) {
   const char* op = "border fold_in_place";
   check_present(op, "dy", dy);
   check(op, border, inner_shape(op, dy.shape, border));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::fold_in_place(dy, border);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::fold_in_place(dy, border); },
+      [&](auto stream) { cuda::fold_in_place(stream, dy, border); });
 }
 
 void crop_forward(Context& context, ConstTensorView x, TensorView y, std::int64_t row0, std::int64_t col0) {
@@ -90,12 +80,9 @@ void crop_forward(Context& context, ConstTensorView x, TensorView y, std::int64_
   check_present(op, "x", x);
   check_present(op, "y", y);
   check_window(op, "x", x, y, row0, col0);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::crop_forward(x, y, row0, col0);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::crop_forward(x, y, row0, col0); },
+      [&](auto stream) { cuda::crop_forward(stream, x, y, row0, col0); });
 }
 
 void crop_backward(Context& context, ConstTensorView dy, TensorView dx, GradientMode mode, std::int64_t row0,
@@ -105,12 +92,11 @@ void crop_backward(Context& context, ConstTensorView dy, TensorView dx, Gradient
   check_present(op, "dx", dx);
   check_present(op, "dy", dy);
   check_window(op, "dx", dx, dy, row0, col0);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::crop_backward(dy, dx, mode == GradientMode::Accumulate, row0, col0);
-    case Device::Cuda:
-      throw Error("border: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::crop_backward(dy, dx, mode == GradientMode::Accumulate, row0, col0); },
+      [&](auto stream) {
+        cuda::crop_backward(stream, dy, dx, mode == GradientMode::Accumulate, row0, col0);
+      });
 }
 
 }  // namespace chiaro::border

@@ -1,5 +1,8 @@
 #include "kernels/channel_affine/channel_affine.hpp"
 
+#include "kernels/channel_affine/channel_affine_cuda.hpp"
+#include "kernels/common/on_device.hpp"
+
 namespace chiaro::channel_affine {
 
 namespace {
@@ -16,24 +19,18 @@ void check_pair(ConstTensorView from, const char* from_name, ConstTensorView to,
 void forward(Context& context, ConstTensorView x, const float* mean, const float* scale, TensorView y) {
   check_pair(x, "x", y, "y");
   require(mean && scale, "channel_affine: mean and scale must both be given");
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, mean, scale, y);
-    case Device::Cuda:
-      throw Error("channel_affine: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(x, mean, scale, y); },
+      [&](auto stream) { cuda::forward(stream, x, mean, scale, y); });
 }
 
 void backward(Context& context, ConstTensorView dy, const float* scale, TensorView dx, GradientMode mode) {
   if (mode == GradientMode::Ignore) return;
   check_pair(dy, "dy", dx, "dx");
   require(scale != nullptr, "channel_affine: scale must be given");
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(dy, scale, dx, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("channel_affine: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(dy, scale, dx, mode == GradientMode::Accumulate); },
+      [&](auto stream) { cuda::backward(stream, dy, scale, dx, mode == GradientMode::Accumulate); });
 }
 
 }  // namespace chiaro::channel_affine

@@ -15,8 +15,8 @@
 
 namespace chiaro::gram {
 
-std::int64_t forward_workspace_bytes(Shape f);
-std::int64_t backward_workspace_bytes(Shape f, DType dtype);
+std::int64_t forward_workspace_bytes(const Context&, Shape f);
+std::int64_t backward_workspace_bytes(const Context&, Shape f, DType dtype);
 
 void forward(Context& context, ConstTensorView f, float* g, float scale, void* workspace);
 

@@ -4,7 +4,9 @@
 
 #include "kernels/border/border.hpp"
 #include "kernels/common/argument_checks.hpp"
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
+#include "kernels/instance_norm/instance_norm_cuda.hpp"
 
 namespace chiaro::instance_norm {
 
@@ -17,11 +19,15 @@ void check_band(const char* op, const ConstTensorView& band) {
 
 }  // namespace
 
-std::int64_t forward_workspace_bytes(const Shape& x) {
-  return cpu::forward_workspace_bytes(x);
+std::int64_t forward_workspace_bytes(const Context& context, const Shape& x) {
+  return on_device(
+      context, [&] { return cpu::forward_workspace_bytes(x); },
+      [&](auto) { return cuda::forward_workspace_bytes(x); });
 }
-std::int64_t backward_workspace_bytes(const Shape& x) {
-  return cpu::backward_workspace_bytes(x);
+std::int64_t backward_workspace_bytes(const Context& context, const Shape& x) {
+  return on_device(
+      context, [&] { return cpu::backward_workspace_bytes(x); },
+      [&](auto) { return cuda::backward_workspace_bytes(x); });
 }
 std::int64_t moments_workspace_bytes(const Shape& band) {
   return cpu::forward_workspace_bytes(band);
@@ -40,12 +46,8 @@ void forward(Context& context, const ForwardArgs& args) {
   check_array(op, "mean", args.mean);
   check_array(op, "rstd", args.rstd);
   check_workspace(op, args.workspace);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(context, args);
-    case Device::Cuda:
-      throw Error("instance_norm: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(context, args); }, [&](auto stream) { cuda::forward(stream, args); });
 }
 
 void backward(Context& context, const BackwardArgs& args) {
@@ -67,12 +69,8 @@ void backward(Context& context, const BackwardArgs& args) {
     check_array(op, "dbeta", args.dbeta);
   }
   check_workspace(op, args.workspace);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(context, args);
-    case Device::Cuda:
-      throw Error("instance_norm: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(context, args); }, [&](auto stream) { cuda::backward(stream, args); });
 }
 
 void accumulate_moments(Context& context, ConstTensorView band, Moments& moments, void* workspace) {
@@ -80,12 +78,8 @@ void accumulate_moments(Context& context, ConstTensorView band, Moments& moments
   check_band(op, band);
   require(moments.mean && moments.m2 && moments.count >= 0, "{}: the arrays of the moments are missing", op);
   check_workspace(op, workspace);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::accumulate_moments(band, moments, workspace);
-    case Device::Cuda:
-      throw Error("instance_norm: there is no CUDA implementation yet");
-  }
+  require_cpu(context, op);
+  cpu::accumulate_moments(band, moments, workspace);
 }
 
 void finish_moments(const Moments& moments, std::int64_t channels, float eps, float* mean, float* rstd) {
@@ -105,12 +99,8 @@ void apply_rows(Context& context, const ApplyArgs& args) {
   check_array(op, "beta", args.beta);
   check_array(op, "mean", args.mean);
   check_array(op, "rstd", args.rstd);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::apply_rows(args);
-    case Device::Cuda:
-      throw Error("instance_norm: there is no CUDA implementation yet");
-  }
+  require_cpu(context, op);
+  cpu::apply_rows(args);
 }
 
 }  // namespace chiaro::instance_norm

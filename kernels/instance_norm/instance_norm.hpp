@@ -41,7 +41,7 @@ struct ForwardArgs {
   void* workspace = nullptr;
   Attributes attr = {};
 };
-std::int64_t forward_workspace_bytes(const Shape& x);
+std::int64_t forward_workspace_bytes(const Context&, const Shape& x);
 void forward(Context&, const ForwardArgs&);
 
 struct BackwardArgs {
@@ -50,7 +50,7 @@ struct BackwardArgs {
   const float* beta = nullptr;
   const float* mean = nullptr;
   const float* rstd = nullptr;
-  TensorView dy;  // border gradients are folded into the interior in place
+  TensorView dy;  // border gradients are folded into the interior, on the CPU in place
   TensorView dx = {};
   GradientMode dx_mode = GradientMode::Overwrite;
   float* dgamma = nullptr;
@@ -61,10 +61,11 @@ struct BackwardArgs {
   void* workspace = nullptr;
   Attributes attr = {};
 };
-std::int64_t backward_workspace_bytes(const Shape& x);
+std::int64_t backward_workspace_bytes(const Context&, const Shape& x);
 void backward(Context&, const BackwardArgs&);
 
-// --- One picture in bands of rows: moments of every band, then finish, then apply to every band.
+// --- One picture in bands of rows: moments of every band, then finish, then apply to every band. On the CPU
+// only: bands are how large pictures stay in its memory.
 
 // Running statistics of one picture. Start with count = 0; the arrays need no initial contents.
 struct Moments {

@@ -1,6 +1,8 @@
 #include "kernels/interleave/interleave.hpp"
 
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
+#include "kernels/interleave/interleave_cuda.hpp"
 
 namespace chiaro::interleave {
 
@@ -34,12 +36,8 @@ void forward(Context& context, const ForwardArgs& args) {
   check_even(op, "y", args.y.shape);
   check_windows(op, args.sources, args.y.dtype, args.y.shape);
   if (args.add) check_tensor(op, "add", args.add, args.y.dtype, args.y.shape);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(args);
-    case Device::Cuda:
-      throw Error("interleave: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(args); }, [&](auto stream) { cuda::forward(stream, args); });
 }
 
 void backward(Context& context, const BackwardArgs& args) {
@@ -47,12 +45,8 @@ void backward(Context& context, const BackwardArgs& args) {
   check_present(op, "dy", args.dy);
   check_even(op, "dy", args.dy.shape);
   check_windows(op, args.targets, args.dy.dtype, args.dy.shape);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(args);
-    case Device::Cuda:
-      throw Error("interleave: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(args); }, [&](auto stream) { cuda::backward(stream, args); });
 }
 
 }  // namespace chiaro::interleave

@@ -1,6 +1,8 @@
 #include "kernels/losses/berhu.hpp"
 
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
+#include "kernels/losses/berhu_cuda.hpp"
 
 namespace chiaro::losses {
 
@@ -13,21 +15,20 @@ void check_pair(ConstTensorView prediction, ConstTensorView target) {
 
 }  // namespace
 
-std::int64_t berhu_workspace_bytes(Shape prediction) {
-  return cpu::berhu_workspace_bytes(prediction);
+std::int64_t berhu_workspace_bytes(const Context& context, Shape prediction) {
+  return on_device(
+      context, [&] { return cpu::berhu_workspace_bytes(prediction); },
+      [&](auto) { return cuda::berhu_workspace_bytes(); });
 }
 
 void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView target, double scale,
                    float* value, float* state, void* workspace) {
   check_pair(prediction, target);
   require(value && state && workspace, "berhu: value, state and a workspace of {} bytes are needed",
-          berhu_workspace_bytes(prediction.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::berhu_forward(prediction, target, scale, value, state, workspace);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+          berhu_workspace_bytes(context, prediction.shape));
+  on_device(
+      context, [&] { cpu::berhu_forward(prediction, target, scale, value, state, workspace); },
+      [&](auto stream) { cuda::berhu_forward(stream, prediction, target, scale, value, state, workspace); });
 }
 
 void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorView target, const float* state,
@@ -38,13 +39,15 @@ void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorVie
   require(dprediction && dprediction.shape == prediction.shape,
           "berhu: the gradient has shape {}, expected {}", to_string(dprediction.shape),
           to_string(prediction.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::berhu_backward(prediction, target, state, scale, dprediction,
-                                 mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+  on_device(
+      context,
+      [&] {
+        cpu::berhu_backward(prediction, target, state, scale, dprediction, mode == GradientMode::Accumulate);
+      },
+      [&](auto stream) {
+        cuda::berhu_backward(stream, prediction, target, state, scale, dprediction,
+                             mode == GradientMode::Accumulate);
+      });
 }
 
 }  // namespace chiaro::losses

@@ -22,7 +22,7 @@ namespace chiaro::losses {
 inline constexpr float kBerhuFraction = 0.2f;  // of the largest |d|
 inline constexpr int kBerhuStateSize = 2;
 
-std::int64_t berhu_workspace_bytes(Shape prediction);
+std::int64_t berhu_workspace_bytes(const Context&, Shape prediction);
 void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView target, double scale,
                    float* value, float* state, void* workspace);
 void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorView target, const float* state,

@@ -1,5 +1,8 @@
 #include "kernels/losses/losses.hpp"
 
+#include "kernels/common/on_device.hpp"
+#include "kernels/losses/losses_cuda.hpp"
+
 namespace chiaro::losses {
 
 namespace {
@@ -25,21 +28,19 @@ void check_picture(ConstTensorView x) {
 
 }  // namespace
 
-std::int64_t mse_workspace_bytes(Shape a) {
-  return cpu::mse_workspace_bytes(a);
+std::int64_t mse_workspace_bytes(const Context& context, Shape a) {
+  return on_device(
+      context, [&] { return cpu::mse_workspace_bytes(a); }, [&](auto) { return cuda::workspace_bytes(); });
 }
 
 void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
                  void* workspace) {
   check_pair(a, b);
   require(value && workspace, "mse: value and a workspace of {} bytes are needed",
-          mse_workspace_bytes(a.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::mse_forward(a, b, scale, value, workspace);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+          mse_workspace_bytes(context, a.shape));
+  on_device(
+      context, [&] { cpu::mse_forward(a, b, scale, value, workspace); },
+      [&](auto stream) { cuda::mse(stream, a, b, scale, value, {}, GradientMode::Ignore, workspace); });
 }
 
 void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, TensorView da,
@@ -47,40 +48,34 @@ void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double
   if (mode == GradientMode::Ignore) return;
   check_pair(a, b);
   check_gradient("mse", a, da);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::mse_backward(a, b, scale, da, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::mse_backward(a, b, scale, da, mode == GradientMode::Accumulate); },
+      [&](auto stream) { cuda::mse(stream, a, b, scale, nullptr, da, mode, nullptr); });
 }
 
-std::int64_t tv_workspace_bytes(Shape x) {
-  return cpu::tv_workspace_bytes(x);
+std::int64_t tv_workspace_bytes(const Context& context, Shape x) {
+  return on_device(
+      context, [&] { return cpu::tv_workspace_bytes(x); }, [&](auto) { return cuda::workspace_bytes(); });
 }
 
 void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace) {
   check_picture(x);
   require(value && workspace, "total_variation: value and a workspace of {} bytes are needed",
-          tv_workspace_bytes(x.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::tv_forward(x, scale, value, workspace);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+          tv_workspace_bytes(context, x.shape));
+  on_device(
+      context, [&] { cpu::tv_forward(x, scale, value, workspace); },
+      [&](auto stream) {
+        cuda::total_variation(stream, x, scale, value, {}, GradientMode::Ignore, workspace);
+      });
 }
 
 void tv_backward(Context& context, ConstTensorView x, double scale, TensorView dx, GradientMode mode) {
   if (mode == GradientMode::Ignore) return;
   check_picture(x);
   check_gradient("total_variation", x, dx);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::tv_backward(x, scale, dx, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::tv_backward(x, scale, dx, mode == GradientMode::Accumulate); },
+      [&](auto stream) { cuda::total_variation(stream, x, scale, nullptr, dx, mode, nullptr); });
 }
 
 }  // namespace chiaro::losses

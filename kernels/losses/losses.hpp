@@ -15,13 +15,13 @@
 
 namespace chiaro::losses {
 
-std::int64_t mse_workspace_bytes(Shape a);
+std::int64_t mse_workspace_bytes(const Context&, Shape a);
 void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
                  void* workspace);
 void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, TensorView da,
                   GradientMode mode);
 
-std::int64_t tv_workspace_bytes(Shape x);
+std::int64_t tv_workspace_bytes(const Context&, Shape x);
 void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace);
 void tv_backward(Context& context, ConstTensorView x, double scale, TensorView dx, GradientMode mode);
 

@@ -1,6 +1,8 @@
 #include "kernels/losses/relative.hpp"
 
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
+#include "kernels/losses/relative_cuda.hpp"
 
 namespace chiaro::losses {
 
@@ -15,8 +17,10 @@ void check_pair(ConstTensorView a, ConstTensorView b) {
 
 }  // namespace
 
-std::int64_t relative_workspace_bytes(Shape a) {
-  return cpu::relative_workspace_bytes(a);
+std::int64_t relative_workspace_bytes(const Context& context, Shape a) {
+  return on_device(
+      context, [&] { return cpu::relative_workspace_bytes(a); },
+      [&](auto) { return cuda::relative_workspace_bytes(a); });
 }
 
 void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
@@ -24,13 +28,10 @@ void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, do
   check_pair(a, b);
   require(value && inverse && workspace,
           "relative error: value, inverse and a workspace of {} bytes are needed",
-          relative_workspace_bytes(a.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::relative_forward(a, b, scale, value, inverse, workspace);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+          relative_workspace_bytes(context, a.shape));
+  on_device(
+      context, [&] { cpu::relative_forward(a, b, scale, value, inverse, workspace); },
+      [&](auto stream) { cuda::relative_forward(stream, a, b, scale, value, inverse, workspace); });
 }
 
 void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, const float* inverse,
@@ -40,12 +41,11 @@ void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, c
   require(inverse != nullptr, "relative error: what the forward pass left is missing");
   require(da && da.shape == a.shape, "relative error: the gradient has shape {}, expected {}",
           to_string(da.shape), to_string(a.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::relative_backward(a, b, inverse, scale, da, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("losses: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::relative_backward(a, b, inverse, scale, da, mode == GradientMode::Accumulate); },
+      [&](auto stream) {
+        cuda::relative_backward(stream, a, b, inverse, scale, da, mode == GradientMode::Accumulate);
+      });
 }
 
 }  // namespace chiaro::losses

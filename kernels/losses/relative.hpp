@@ -15,7 +15,7 @@
 
 namespace chiaro::losses {
 
-std::int64_t relative_workspace_bytes(Shape a);
+std::int64_t relative_workspace_bytes(const Context&, Shape a);
 void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
                       float* inverse, void* workspace);
 void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, const float* inverse,

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/common/on_device.hpp"
+#include "kernels/max_pool/max_pool_cuda.hpp"
+
 namespace chiaro::max_pool {
 
 Attributes tf_same(Shape x, std::int64_t window, std::int64_t stride) {
@@ -41,12 +44,9 @@ void check_pair(const char* x_name, ConstTensorView x, const char* y_name, Const
 
 void forward(Context& context, ConstTensorView x, TensorView y, const Attributes& attributes) {
   check_pair("x", x, "y", y, attributes);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, y, attributes);
-    case Device::Cuda:
-      throw Error("max_pool: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(x, y, attributes); },
+      [&](auto stream) { cuda::forward(stream, x, y, attributes); });
 }
 
 void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx,
@@ -57,12 +57,11 @@ void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTenso
   check_pair("dx", dx, "y", y, attributes);
   require(dx.shape == x.shape, "max_pool: dx has shape {}, expected {}", to_string(dx.shape),
           to_string(x.shape));
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(x, y, dy, dx, mode == GradientMode::Accumulate, attributes);
-    case Device::Cuda:
-      throw Error("max_pool: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(x, y, dy, dx, mode == GradientMode::Accumulate, attributes); },
+      [&](auto stream) {
+        cuda::backward(stream, x, y, dy, dx, mode == GradientMode::Accumulate, attributes);
+      });
 }
 
 }  // namespace chiaro::max_pool

@@ -1,5 +1,8 @@
 #include "kernels/picture/picture.hpp"
 
+#include "kernels/common/on_device.hpp"
+#include "kernels/picture/picture_cuda.hpp"
+
 namespace chiaro::picture {
 
 namespace {
@@ -13,22 +16,14 @@ void check_args(const std::uint8_t* rgb, ConstTensorView x) {
 
 void to_tensor(Context& context, const std::uint8_t* rgb, TensorView y) {
   check_args(rgb, y);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::to_tensor(rgb, y);
-    case Device::Cuda:
-      throw Error("picture: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::to_tensor(rgb, y); }, [&](auto stream) { cuda::to_tensor(stream, rgb, y); });
 }
 
 void to_bytes(Context& context, ConstTensorView x, std::uint8_t* rgb) {
   check_args(rgb, x);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::to_bytes(x, rgb);
-    case Device::Cuda:
-      throw Error("picture: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::to_bytes(x, rgb); }, [&](auto stream) { cuda::to_bytes(stream, x, rgb); });
 }
 
 }  // namespace chiaro::picture

@@ -2,7 +2,8 @@
 //   to_tensor: y = rgb, 0..255          to_bytes: rgb = x clamped to 0..255 and rounded to nearest; NaN gives
 //   0
 // Layout: NHWC, dense.  rgb: (N,H,W,3) bytes.  x, y: (N,H,W,3), fp32 or bf16; every byte is exact in bf16.
-// Halves round to even.  Deterministic, with any number of threads.
+// Halves round to even.  Deterministic, with any number of threads. With a CUDA context rgb too is memory of
+// the device: copy_async (common/memory.hpp) moves it there and back.
 #pragma once
 #include <cstdint>
 

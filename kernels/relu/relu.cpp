@@ -1,18 +1,16 @@
 #include "kernels/relu/relu.hpp"
 
+#include "kernels/common/on_device.hpp"
 #include "kernels/common/rows.hpp"
+#include "kernels/relu/relu_cuda.hpp"
 
 namespace chiaro::relu {
 
 void forward(Context& context, ConstTensorView x, TensorView y) {
   check_present("relu forward", "x", x);
   check_tensor("relu forward", "y", y, x.dtype, x.shape);
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, y);
-    case Device::Cuda:
-      throw Error("relu: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(x, y); }, [&](auto stream) { cuda::forward(stream, x, y); });
 }
 
 void backward(Context& context, ConstTensorView y, ConstTensorView dy, TensorView dx, GradientMode mode) {
@@ -22,12 +20,9 @@ void backward(Context& context, ConstTensorView y, ConstTensorView dy, TensorVie
   check_tensor("relu backward", "dx", dx, y.dtype, y.shape);
   require(mode == GradientMode::Overwrite || dx.data != dy.data,
           "relu backward: dx is dy, but dx is to be added to");
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(y, dy, dx, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("relu: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(y, dy, dx, mode == GradientMode::Accumulate); },
+      [&](auto stream) { cuda::backward(stream, y, dy, dx, mode == GradientMode::Accumulate); });
 }
 
 }  // namespace chiaro::relu

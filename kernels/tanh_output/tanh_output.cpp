@@ -1,5 +1,8 @@
 #include "kernels/tanh_output/tanh_output.hpp"
 
+#include "kernels/common/on_device.hpp"
+#include "kernels/tanh_output/tanh_output_cuda.hpp"
+
 namespace chiaro::tanh_output {
 
 namespace {
@@ -14,24 +17,17 @@ void check_same_shape(ConstTensorView from, const char* from_name, ConstTensorVi
 
 void forward(Context& context, ConstTensorView x, TensorView y) {
   check_same_shape(x, "x", y, "y");
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::forward(x, y);
-    case Device::Cuda:
-      throw Error("tanh_output: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::forward(x, y); }, [&](auto stream) { cuda::forward(stream, x, y); });
 }
 
 void backward(Context& context, ConstTensorView y, ConstTensorView dy, TensorView dx, GradientMode mode) {
   if (mode == GradientMode::Ignore) return;
   check_same_shape(y, "y", dy, "dy");
   check_same_shape(y, "y", dx, "dx");
-  switch (context.device()) {
-    case Device::Cpu:
-      return cpu::backward(y, dy, dx, mode == GradientMode::Accumulate);
-    case Device::Cuda:
-      throw Error("tanh_output: there is no CUDA implementation yet");
-  }
+  on_device(
+      context, [&] { cpu::backward(y, dy, dx, mode == GradientMode::Accumulate); },
+      [&](auto stream) { cuda::backward(stream, y, dy, dx, mode == GradientMode::Accumulate); });
 }
 
 }  // namespace chiaro::tanh_output

@@ -53,7 +53,9 @@ struct Problem {
         dresidual(residual.shape),
         mean(k.shape.n * k.shape.c),
         rstd(k.shape.n * k.shape.c),
-        workspace(std::max(forward_workspace_bytes(k.shape), backward_workspace_bytes(k.shape)) / 8) {
+        workspace(std::max(forward_workspace_bytes(Context::current(), k.shape),
+                           backward_workspace_bytes(Context::current(), k.shape)) /
+                  8) {
     x.fill_normal(seed, 0.5f, 2.0f);
     residual.fill_normal(seed + 1);
     dy.fill_normal(seed + 2);

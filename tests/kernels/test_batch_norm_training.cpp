@@ -31,7 +31,7 @@ Forward<T> forward(Context& context, Shape s, const std::vector<T>& x, const std
   const auto c = static_cast<std::size_t>(s.c);
   Forward<T> f{std::vector<T>(x.size()), std::vector<float>(c), std::vector<float>(c), p.running_mean,
                p.running_variance};
-  std::vector<double> workspace(training::forward_workspace_bytes(s) / 8);
+  std::vector<double> workspace(training::forward_workspace_bytes(context, s) / 8);
   training::forward(context, {.x = view(x, s),
                               .scale = p.scale.data(),
                               .offset = p.offset.data(),
@@ -57,7 +57,7 @@ template <class T>
 Gradients<T> backward(Context& context, Shape s, const std::vector<T>& x, const Forward<T>& f,
                       const std::vector<T>& dy, const Parameters& p, const training::Attributes& attr,
                       Gradients<T> start, GradientMode mode) {
-  std::vector<double> workspace(training::backward_workspace_bytes(s) / 8);
+  std::vector<double> workspace(training::backward_workspace_bytes(context, s) / 8);
   training::backward(context, {.x = view(x, s),
                                .y = attr.relu ? view(f.y, s) : ConstTensorView{},
                                .scale = p.scale.data(),

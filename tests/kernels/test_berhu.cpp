@@ -25,7 +25,7 @@ template <class T>
 Result forward(Context& context, const std::vector<T>& prediction, const std::vector<float>& target, Shape s,
                double scale) {
   Result result;
-  std::vector<double> workspace(losses::berhu_workspace_bytes(s) / 8);
+  std::vector<double> workspace(losses::berhu_workspace_bytes(context, s) / 8);
   losses::berhu_forward(context, view(prediction, s), view(target, s), scale, &result.value, result.state,
                         workspace.data());
   return result;

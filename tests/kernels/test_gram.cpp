@@ -11,7 +11,7 @@ template <class T>
 std::vector<float> run_forward(const std::vector<T>& f, Shape s, float scale) {
   return run_with_any_threads([&](Context& context) {
     std::vector<float> g(s.n * s.c * s.c, NAN);
-    std::vector<char> workspace(gram::forward_workspace_bytes(s));
+    std::vector<char> workspace(gram::forward_workspace_bytes(context, s));
     gram::forward(context, view(f, s), g.data(), scale, workspace.data());
     return g;
   });
@@ -22,7 +22,7 @@ std::vector<T> run_backward(const std::vector<T>& f, Shape s, const std::vector<
                             const std::vector<T>& before, GradientMode mode) {
   return run_with_any_threads([&](Context& context) {
     auto df = before;
-    std::vector<char> workspace(gram::backward_workspace_bytes(s, dtype_of<T>));
+    std::vector<char> workspace(gram::backward_workspace_bytes(context, s, dtype_of<T>));
     gram::backward(context, view(f, s), dg.data(), scale, view(df, s), mode, workspace.data());
     return df;
   });

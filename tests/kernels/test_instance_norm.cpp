@@ -80,7 +80,7 @@ TEST_CASE("instance_norm: large means with small variances") {
 
     const float gamma = 1, beta = 0;
     float got_mean = 0, got_rstd = 0;
-    std::vector<double> workspace(forward_workspace_bytes(s) / 8);
+    std::vector<double> workspace(forward_workspace_bytes(context, s) / 8);
     forward(context, {.x = x,
                       .gamma = &gamma,
                       .beta = &beta,

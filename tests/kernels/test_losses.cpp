@@ -20,7 +20,7 @@ void check_mse(Shape s, bool broadcast) {
                                                                    convert<double>(b).data(), sb.n, scale);
   const auto value = run_with_any_threads([&](Context& context) {
     std::vector<float> result(1);
-    std::vector<double> workspace(losses::mse_workspace_bytes(s) / 8);
+    std::vector<double> workspace(losses::mse_workspace_bytes(context, s) / 8);
     losses::mse_forward(context, view(a, s), view(b, sb), scale, result.data(), workspace.data());
     return result;
   });
@@ -47,7 +47,7 @@ void check_tv(Shape s) {
   const double scale = 200, exact = losses::reference::tv_forward(convert<double>(x).data(), s, scale);
   const auto value = run_with_any_threads([&](Context& context) {
     std::vector<float> result(1);
-    std::vector<double> workspace(losses::tv_workspace_bytes(s) / 8);
+    std::vector<double> workspace(losses::tv_workspace_bytes(context, s) / 8);
     losses::tv_forward(context, view(x, s), scale, result.data(), workspace.data());
     return result;
   });
@@ -90,7 +90,7 @@ TEST_CASE("losses: total variation of a ramp") {
   const Shape s = {1, 2, 3, 1};
   const std::vector<float> x = {0, 1, 2, 3, 4, 5};  // horizontal steps of 1, vertical steps of 3
   float value = 0;
-  std::vector<double> workspace(losses::tv_workspace_bytes(s) / 8);
+  std::vector<double> workspace(losses::tv_workspace_bytes(context, s) / 8);
   losses::tv_forward(context, view(x, s), 2.0, &value, workspace.data());
   CHECK(value == 2 * (1 + 9));
 }
@@ -100,7 +100,8 @@ TEST_CASE("losses: sums of 16 million elements are good to 1e-7") {
   const Shape s = {1, 2048, 2731, 3};
   const auto a = random_values<float>(s.count(), 1, 0, 255);
   const std::vector<float> b(a.size(), 100.5f);
-  std::vector<double> workspace(std::max(losses::mse_workspace_bytes(s), losses::tv_workspace_bytes(s)) / 8);
+  std::vector<double> workspace(
+      std::max(losses::mse_workspace_bytes(context, s), losses::tv_workspace_bytes(context, s)) / 8);
   double exact = 0;
   for (const float x : a) exact += (double(x) - 100.5) * (double(x) - 100.5);
   float value = 0;

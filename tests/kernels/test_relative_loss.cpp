@@ -14,7 +14,7 @@ template <class A, class B>
 std::vector<float> forward(Context& context, const std::vector<A>& a, const std::vector<B>& b, Shape s,
                            double scale) {
   std::vector<float> result(1 + static_cast<std::size_t>(s.n), -1.f);
-  std::vector<double> workspace(static_cast<std::size_t>(losses::relative_workspace_bytes(s) / 8));
+  std::vector<double> workspace(static_cast<std::size_t>(losses::relative_workspace_bytes(context, s) / 8));
   losses::relative_forward(context, view(a, s), view(b, s), scale, result.data(), result.data() + 1,
                            workspace.data());
   return result;
