@@ -1,6 +1,5 @@
 #include "engine/transfer.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernels/common/memory.hpp"
@@ -59,6 +58,20 @@ void PictureFeed::send() {
   if (!pinned_) return picture::to_tensor(context_, staged_, to_);
   copy_async(context_, on_device_.data(), pinned_.data(), pinned_.bytes());
   picture::to_tensor(context_, on_device_.as<std::uint8_t>(), to_);
+}
+
+TensorFeed::TensorFeed(Context& context, TensorView to) : context_(context), to_(to) {
+  if (on_gpu(context)) pinned_ = Buffer(to.bytes(), "values on their way to the GPU", MemoryKind::Pinned);
+}
+
+void TensorFeed::stage(std::span<const float> values) {
+  check_count(values.size(), to_.shape);
+  staged_ = values.data();
+  if (pinned_) std::memcpy(pinned_.data(), values.data(), values.size_bytes());
+}
+
+void TensorFeed::send() {
+  copy_async(context_, to_.as<float>(), pinned_ ? pinned_.as<float>() : staged_, to_.bytes());
 }
 
 PictureSink::PictureSink(Context& context, ConstTensorView from) : context_(context), from_(from) {

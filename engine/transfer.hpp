@@ -37,6 +37,21 @@ class PictureFeed {
   Buffer pinned_, on_device_;  // empty on the CPU
 };
 
+// The same for tensors of fp32 values.
+class TensorFeed {
+ public:
+  TensorFeed(Context& context, TensorView to);
+
+  void stage(std::span<const float> values);
+  void send();
+
+ private:
+  Context& context_;
+  TensorView to_;
+  const float* staged_ = nullptr;
+  Buffer pinned_;  // empty on the CPU
+};
+
 // The way back: a tensor (N,H,W,3) as bytes, clamped and rounded. receive() can be recorded; bytes() waits.
 class PictureSink {
  public:

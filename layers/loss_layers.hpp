@@ -17,7 +17,8 @@ struct LossOptions {
   double layer_weight = 1;  // multiplies the raw value and the gradient
 };
 
-// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalises it.
+// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalises it; in the memory of the
+// context's device.
 Buffer gram_matrix(Context& context, ConstTensorView features);
 
 class StyleLossLayer : public Layer {

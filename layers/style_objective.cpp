@@ -1,9 +1,9 @@
 #include "layers/style_objective.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/session.hpp"
+#include "engine/transfer.hpp"
 
 namespace chiaro {
 
@@ -32,8 +32,8 @@ std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm&
   const auto features = style.network->build(graph, input, dtype, style.layers, "style/");
   for (const auto& [name, id] : features) graph.keep(id);
   Session session(std::move(graph), {});
-  require(picture.dtype == DType::F32, "the style picture is expected in fp32");
-  std::memcpy(session.tensor(input).data, picture.data, picture.bytes());
+  write_tensor(context, session.tensor(input),
+               {picture.as<float>(), static_cast<std::size_t>(picture.shape.count())});
   session.forward();
   std::map<std::string, Buffer> targets;
   for (const auto& [name, id] : features) targets[name] = gram_matrix(context, session.tensor(id));

@@ -27,7 +27,7 @@ struct StyleObjective {
   std::map<std::string, Buffer> style_targets;
 };
 
-// Gram matrices of a picture (1,H,W,3), RGB 0..255, at its own size.
+// Gram matrices of a picture (1,H,W,3), RGB 0..255, fp32 in memory of the host, at its own size.
 std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm& style,
                                             ConstTensorView picture, DType dtype);
 

@@ -30,12 +30,11 @@ LayerSpec UpsampleConvLayer::setup(Context& context, std::span<const TensorSpec>
                                        .dtype = x.dtype,
                                        .y_dtype = x.dtype});
   phases_ = {plan_->problem().y(), x.dtype};
-  folded_ = Buffer(2 * 4 * w.n * 4 * w.c * 4, "folded upsampling weights");
   LayerSpec spec;
   spec.output = {{x.shape.n, 2 * (phases_.shape.h - 1), 2 * (phases_.shape.w - 1), w.n}, x.dtype};
   spec.backward_reads_inputs = {0};
   const auto workspace = [&](conv2d::Pass pass) {
-    return align(phases_.bytes()) + plan_->workspace_bytes(pass);
+    return align(phases_.bytes()) + align(folded_bytes()) + plan_->workspace_bytes(pass);
   };
   spec.forward_workspace_bytes = workspace(conv2d::Pass::Forward);
   spec.backward_workspace_bytes =
@@ -43,34 +42,42 @@ LayerSpec UpsampleConvLayer::setup(Context& context, std::span<const TensorSpec>
   return spec;
 }
 
+std::int64_t UpsampleConvLayer::folded_bytes() const {
+  const Shape w = weight_.shape();
+  return 16 * w.n * w.c * 4;
+}
+
+UpsampleConvLayer::Workspace UpsampleConvLayer::cut(void* workspace) const {
+  auto* bytes = static_cast<std::byte*>(workspace);
+  const std::int64_t folded = align(phases_.bytes()), rest = folded + align(folded_bytes());
+  return {{bytes, phases_.dtype, phases_.shape}, reinterpret_cast<float*>(bytes + folded), bytes + rest};
+}
+
 void UpsampleConvLayer::forward(Context& context, const NodeIo& io) {
-  const TensorView phases{io.workspace, phases_.dtype, phases_.shape};
-  void* workspace = static_cast<std::byte*>(io.workspace) + align(phases_.bytes());
+  const Workspace work = cut(io.workspace);
   plan_->forward(context, io.inputs[0],
-                 packed_folded_weights(context, *plan_, weight_, conv2d::Pass::Forward, folded_.as<float>()),
-                 nullptr, phases, workspace);
-  interleave::forward(
-      context, {.sources = phase_windows<interleave::Source>(phases, weight_.shape().n), .y = io.output});
+                 packed_folded_weights(context, *plan_, weight_, conv2d::Pass::Forward, work.folded), nullptr,
+                 work.phases, work.convolution);
+  interleave::forward(context, {.sources = phase_windows<interleave::Source>(work.phases, weight_.shape().n),
+                                .y = io.output});
 }
 
 void UpsampleConvLayer::backward(Context& context, const NodeIo& io) {
   const Shape w = weight_.shape();
-  const TensorView phases{io.workspace, phases_.dtype, phases_.shape};
-  void* workspace = static_cast<std::byte*>(io.workspace) + align(phases_.bytes());
+  const Workspace work = cut(io.workspace);
   interleave::backward(context, {.dy = io.output_gradient,
-                                 .targets = phase_windows<interleave::Target>(phases, w.n),
+                                 .targets = phase_windows<interleave::Target>(work.phases, w.n),
                                  .zero_rest = true});
   if (weight_.trainable()) {
-    float* folded_gradient = folded_.as<float>() + 16 * w.n * w.c;
-    plan_->backward_weights(context, io.inputs[0], phases, folded_gradient, nullptr, GradientMode::Overwrite,
-                            workspace);
-    upsample::unfold_gradient(folded_gradient, w.n, w.c, weight_.gradient(), io.param_mode);
+    plan_->backward_weights(context, io.inputs[0], work.phases, work.folded, nullptr, GradientMode::Overwrite,
+                            work.convolution);
+    upsample::unfold_gradient(work.folded, w.n, w.c, weight_.gradient(), io.param_mode);
   }
   if (io.input_modes[0] != GradientMode::Ignore)
     plan_->backward_data(
-        context, phases,
-        packed_folded_weights(context, *plan_, weight_, conv2d::Pass::BackwardData, folded_.as<float>()),
-        io.input_gradients[0], io.input_modes[0], workspace);
+        context, work.phases,
+        packed_folded_weights(context, *plan_, weight_, conv2d::Pass::BackwardData, work.folded),
+        io.input_gradients[0], io.input_modes[0], work.convolution);
 }
 
 std::int64_t UpsampleConvLayer::multiply_adds() const {

@@ -10,7 +10,6 @@
 #pragma once
 #include <memory>
 
-#include "engine/buffer.hpp"
 #include "engine/layer.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 #include "kernels/interleave/interleave.hpp"
@@ -29,11 +28,18 @@ class UpsampleConvLayer : public Layer {
   std::int64_t multiply_adds() const override;
 
  private:
+  struct Workspace {
+    TensorView phases;
+    float* folded;  // 2x2 weights (4K,2,2,C), or their gradient
+    void* convolution;
+  };
+  Workspace cut(void* workspace) const;
+  std::int64_t folded_bytes() const;
+
   Param weight_;
   bool zero_pad_;
   std::unique_ptr<conv2d::Plan> plan_;
   TensorSpec phases_;  // (N,H+1,W+1,4K): the convolution's output
-  Buffer folded_;      // 2x2 weights (4K,2,2,C), and their gradient
 };
 
 }  // namespace chiaro

@@ -1,7 +1,7 @@
 #include "apps/evaluate/depth_estimator.hpp"
 
 #include "apps/common/loss_weights.hpp"
-#include "apps/common/tensor_values.hpp"
+#include "engine/transfer.hpp"
 
 namespace chiaro {
 
@@ -12,12 +12,13 @@ constexpr const char* kPrediction = "prediction";
 }  // namespace
 
 DepthEstimator::DepthEstimator(Context& context, const std::string& weights_file, DType dtype)
-    : network_(context, load_loss_weights(weights_file, "resnet_upproj"), weights_file, {kPrediction},
+    : context_(context),
+      network_(context, load_loss_weights(weights_file, "resnet_upproj"), weights_file, {kPrediction},
                dtype) {}
 
 DepthMap DepthEstimator::estimate(const Image& picture) {
   const ConstTensorView depth = network_.look(picture).at(kPrediction);
-  return {depth.shape.h, depth.shape.w, to_floats(depth)};
+  return {depth.shape.h, depth.shape.w, read_tensor(context_, depth)};
 }
 
 }  // namespace chiaro

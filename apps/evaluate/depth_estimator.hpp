@@ -17,6 +17,7 @@ class DepthEstimator {
   DepthMap estimate(const Image& picture);
 
  private:
+  Context& context_;
   FeatureExtractor network_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/picture/picture.hpp"
+#include "engine/transfer.hpp"
 
 namespace chiaro {
 
@@ -26,7 +26,7 @@ const std::map<std::string, ConstTensorView>& FeatureExtractor::look(const Image
     for (const auto& [name, id] : ids) views_[name] = session_->tensor(id);
     size_ = size;
   }
-  picture::to_tensor(context_, picture.pixels.data(), session_->tensor(input_));
+  write_picture(context_, session_->tensor(input_), picture.pixels);
   session_->forward();
   return views_;
 }

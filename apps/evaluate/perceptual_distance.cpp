@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "apps/common/tensor_values.hpp"
+#include "engine/transfer.hpp"
 #include "layers/loss_layers.hpp"
 
 namespace chiaro {
@@ -61,9 +61,9 @@ PerceptualJudge::Look PerceptualJudge::look(const Image& picture) {
   Look result;
   for (const auto& layer : style_layers_) {
     const Buffer gram = gram_matrix(context_, features.at(layer));
-    result.grams.emplace_back(gram.as<float>(), gram.as<float>() + gram.bytes() / 4);
+    result.grams.push_back(read_tensor(context_, {gram.data(), DType::F32, {1, 1, 1, gram.bytes() / 4}}));
   }
-  result.content = to_floats(features.at(content_layer_));
+  result.content = read_tensor(context_, features.at(content_layer_));
   return result;
 }
 

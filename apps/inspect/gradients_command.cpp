@@ -5,6 +5,7 @@
 #include "engine/data/photo_source.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/param_io.hpp"
+#include "engine/transfer.hpp"
 
 namespace chiaro {
 
@@ -18,9 +19,9 @@ void write_number(H5Writer& file, const std::string& name, double value) {
   file.doubles(name, {}, {&value, 1});
 }
 
-void write_picture(H5Writer& file, const std::string& name, TensorView x) {
+void write_pictures(H5Writer& file, const std::string& name, Context& context, TensorView x) {
   const std::array<std::int64_t, 4> shape{x.shape.n, x.shape.h, x.shape.w, x.shape.c};
-  file.floats(name, shape, {x.as<float>(), static_cast<std::size_t>(x.shape.count())});
+  file.floats(name, shape, read_tensor(context, x));
 }
 
 void write_terms(H5Writer& file, const std::vector<StyleTrainer::Term>& terms,
@@ -60,9 +61,9 @@ int run(const Options& options) {
 
   const auto norms = trainer.gradient_norms(batch.pixels);
   write_terms(file, trainer.forward(batch.pixels), norms);
-  write_picture(file, "output", trainer.session().tensor(trainer.generated()));
+  write_pictures(file, "output", context, trainer.session().tensor(trainer.generated()));
   trainer.backward();
-  write_picture(file, "grad_output", trainer.session().gradient(trainer.generated()));
+  write_pictures(file, "grad_output", context, trainer.session().gradient(trainer.generated()));
   for (const auto& tensor : save_slab(trainer.params(), trainer.params().gradients()))
     file.floats("grad/" + tensor.name, tensor.shape, tensor.values);
   file.close();

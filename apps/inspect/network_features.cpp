@@ -5,11 +5,10 @@
 #include <set>
 
 #include "apps/common/loss_weights.hpp"
-#include "apps/common/tensor_values.hpp"
 #include "engine/config/config.hpp"
 #include "engine/session.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/picture/picture.hpp"
+#include "engine/transfer.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "layers/nets/transform_model.hpp"
 #include "weights_import/weights_import.hpp"
@@ -93,7 +92,7 @@ std::vector<Feature> compute_features(Context& context, const FeatureRequest& re
     ids = build_loss_network(graph, *network, input, dtype, request);
   }
   Session session(std::move(graph), {});
-  picture::to_tensor(context, picture.pixels.data(), session.tensor(input));
+  write_picture(context, session.tensor(input), picture.pixels);
   session.forward();
 
   std::vector<Feature> features;
@@ -101,7 +100,7 @@ std::vector<Feature> compute_features(Context& context, const FeatureRequest& re
   for (const auto& layer : request.layers) {
     if (!seen.insert(layer).second) continue;
     const TensorView values = session.tensor(ids.at(layer));
-    features.push_back({layer, values.shape, to_floats(values)});
+    features.push_back({layer, values.shape, read_tensor(context, values)});
   }
   return features;
 }

@@ -37,11 +37,7 @@ class Trial {
   void reweigh(TrainConfig& config, int iterations, int batches) {
     StyleTrainer trainer(context_, config, dtype_, session_);
     Loader loader(source_, loader_options(config));
-    for (int i = 1; i <= iterations; ++i) {
-      trainer.forward(loader.next().pixels);
-      trainer.backward();
-      trainer.update(i);
-    }
+    for (int i = 1; i <= iterations; ++i) trainer.step(i, loader.next().pixels);
     std::vector<double> norms(trainer.terms().size(), 0.0);
     for (int i = 0; i < batches; ++i) {
       const auto found = trainer.gradient_norms(loader.next().pixels);

@@ -4,10 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "apps/common/tensor_values.hpp"
-#include "apps/training/optimizer.hpp"
 #include "engine/param_io.hpp"
-#include "kernels/adam/adam.hpp"
 #include "layers/depth_loss_layer.hpp"
 #include "layers/nets/resnet_upproj_training.hpp"
 #include "weights_import/keras_resnet.hpp"
@@ -44,10 +41,10 @@ std::string architecture_json(const ResnetUpprojConfig& network) {
   return json.dump();
 }
 
-void copy_pixels(std::span<const float> values, TensorView to, const char* what) {
-  require(static_cast<std::int64_t>(values.size()) == to.shape.count(), "batch of {} {}, expected {}",
-          values.size(), what, to.shape.count());
-  std::ranges::copy(values, to.as<float>());
+// Encoder and decoder lie one behind the other.
+std::vector<ParamRange> ranges_of(const ParamStore& params, double encoder_lr) {
+  const std::int64_t encoder = params.find("layer1.weight")->offset;
+  return {{0, encoder, encoder_lr}, {encoder, params.slab_count() - encoder}};
 }
 
 }  // namespace
@@ -63,11 +60,7 @@ ResnetUpprojConfig depth_network_config(const DepthConfig& depth) {
 
 DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dtype,
                            SessionOptions session_options)
-    : context_(context),
-      dtype_(dtype),
-      network_(depth_network_config(config.depth)),
-      optimizer_(config.optimizer),
-      encoder_lr_(config.depth.encoder_lr) {
+    : context_(context), dtype_(dtype), network_(depth_network_config(config.depth)) {
   Graph graph(context);
   picture_ = graph.add_input(
       "picture",
@@ -81,6 +74,17 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
   session_options.backward = true;
   session_.emplace(std::move(graph), session_options);
   initialize(config);
+  colours_.emplace(context_, session_->tensor(picture_));
+  depths_.emplace(context_, session_->tensor(target_));
+  optimizer_.emplace(context_, config.optimizer, params_, ranges_of(params_, config.depth.encoder_lr));
+  work_.emplace(context_, [this] {
+    colours_->send();
+    depths_->send();
+    session_->forward();
+    session_->backward();
+    optimizer_->measure_gradient();
+    optimizer_->update();
+  });
 }
 
 void DepthTrainer::initialize(const TrainConfig& config) {
@@ -115,25 +119,15 @@ PictureSize DepthTrainer::target_size() const {
   return {shape.h, shape.w};
 }
 
-double DepthTrainer::forward(const DepthBatch& batch) {
-  copy_pixels(batch.rgb, session_->tensor(picture_), "colours");
-  copy_pixels(batch.depth, session_->tensor(target_), "depths");
-  session_->forward();
+double DepthTrainer::step(std::int64_t step, const DepthBatch& batch) {
+  colours_->stage(batch.rgb);
+  depths_->stage(batch.depth);
+  optimizer_->prepare(step);
+  work_->run();
+  params_.values_computed();  // also where the work was replayed
+  statistics_.values_computed();
   values_changed();
   return session_->loss(kLoss);
-}
-
-void DepthTrainer::update(std::int64_t step) {
-  // Encoder and decoder lie one behind the other.
-  const std::int64_t encoder = params_.find("layer1.weight")->offset;
-  const std::array<ParamRange, 2> ranges{
-      {{0, encoder, encoder_lr_}, {encoder, params_.slab_count() - encoder}}};
-  optimizer_step(context_, optimizer_, step, params_, ranges);
-  values_changed();
-}
-
-double DepthTrainer::parameter_gradient_norm() const {
-  return adam::gradient_norm(context_, params_.slab_count(), params_.gradients().data());
 }
 
 DepthTrainer::Inference& DepthTrainer::current_inference() {
@@ -158,9 +152,9 @@ DepthTrainer::Inference& DepthTrainer::current_inference() {
 
 std::span<const float> DepthTrainer::predict(const DepthBatch& batch) {
   Inference& network = current_inference();
-  copy_pixels(batch.rgb, network.session->tensor(network.picture), "colours");
+  write_tensor(context_, network.session->tensor(network.picture), batch.rgb);
   network.session->forward();
-  network.metres = to_floats(network.session->tensor(network.prediction));
+  network.metres = read_tensor(context_, network.session->tensor(network.prediction));
   return network.metres;
 }
 

@@ -1,6 +1,6 @@
 // The training of one depth network in memory: ResNet-UpProj, berHu loss, optimiser, and the steps they make.
 //
-// One step = forward(), backward(), update(t). Predictions come from the network in its inference form, made
+// Predictions come from the network in its inference form, made
 // from the parameters and running statistics of the moment; that network is built at its first use.
 #pragma once
 #include <memory>
@@ -9,9 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/optimizer.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/depth_batches.hpp"
+#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
+#include "engine/transfer.hpp"
 #include "layers/nets/resnet_upproj.hpp"
 
 namespace chiaro {
@@ -29,12 +32,11 @@ class DepthTrainer {
 
   PictureSize target_size() const;  // of the network's output
 
-  // batch: of the configuration's size, targets of target_size(). Returns the berHu loss; updates the running
-  // statistics.
-  double forward(const DepthBatch& batch);
-  void backward() { session_->backward(); }
-  void update(std::int64_t step);  // one step of the optimiser; counts from 1
-  double parameter_gradient_norm() const;
+  // One step, counted from 1, on a batch of the configuration's size, targets of target_size(); on a GPU one
+  // CUDA graph. Updates the running statistics. Returns the berHu loss before the update of the parameters,
+  // which is made whatever it is.
+  double step(std::int64_t step, const DepthBatch& batch);
+  double parameter_gradient_norm() const { return optimizer_->gradient_norm(); }  // of the last step()
 
   // Metres, as DepthBatch::depth. Valid until the next call.
   std::span<const float> predict(const DepthBatch& batch);
@@ -65,11 +67,12 @@ class DepthTrainer {
   Context& context_;
   DType dtype_;
   ResnetUpprojConfig network_;
-  OptimizerConfig optimizer_;
-  double encoder_lr_;
   ParamStore params_{ParamStore::Kind::Trainable}, statistics_{ParamStore::Kind::Frozen};
   std::optional<Session> session_;
   TensorId picture_ = -1, target_ = -1;
+  std::optional<TensorFeed> colours_, depths_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<RepeatedWork> work_;
   std::unique_ptr<Inference> inference_;
   bool inference_is_current_ = false;
 };

@@ -59,14 +59,12 @@ class DistillTask : public TrainingTask {
   }
 
   void step(std::int64_t iteration, bool with_gradient_norms, MetricsLine& line) override {
-    errors_ = trainer_.forward(loader_->next().pixels);
+    errors_ = trainer_.step(iteration, loader_->next().pixels);
     require_finite_loss("feature", feature(), "optimizer.lr or distill.feature_weight");
     require_finite_loss("gram", gram(), "optimizer.lr or distill.gram_weight");
-    trainer_.backward();
     const double gradient_norm = trainer_.parameter_gradient_norm();
     require_finite_gradient(gradient_norm);
     if (with_gradient_norms) line["parameter_gradient_norm"] = gradient_norm;
-    trainer_.update(iteration);
     if (!errors_.feature.empty()) {
       line["raw"]["feature"] = feature();
       line["weighted"]["feature"] = config_.distill.feature_weight * feature();

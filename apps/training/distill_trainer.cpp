@@ -6,8 +6,6 @@
 #include "apps/common/loss_weights.hpp"
 #include "apps/training/distill_start.hpp"
 #include "apps/training/photo_batches.hpp"
-#include "kernels/adam/adam.hpp"
-#include "kernels/picture/picture.hpp"
 #include "layers/conv2d_layer.hpp"
 #include "layers/nets/compact_vgg.hpp"
 #include "layers/relative_loss_layers.hpp"
@@ -52,7 +50,7 @@ double mean_error(const std::vector<double>& errors) {
 DistillTrainer::DistillTrainer(Context& context, const TrainConfig& config, DType dtype,
                                SessionOptions session_options,
                                const std::shared_ptr<const PhotoSource>& photos)
-    : context_(context), dtype_(dtype), optimizer_(config.optimizer) {
+    : context_(context), dtype_(dtype) {
   const std::string file = loss_weights_file(config.weights.vgg19, "vgg19");
   const WeightsFile weights = load_loss_weights(config.weights.vgg19, "vgg19");
   wide_ = vgg_config(weights, file);
@@ -100,32 +98,43 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
           {adapted, wanted.at(layer)});
   }
   params_.allocate();
-  rates_ = rates_by_fan_in(params_);
   errors_.feature.resize(distill.feature_weight != 0 ? narrow_.heads.size() : 0);
   errors_.gram.resize(distill.gram_weight != 0 ? narrow_.heads.size() : 0);
   session_options.backward = true;
   session_.emplace(std::move(graph), session_options);
+  photos_.emplace(context_, session_->tensor(photo_));
+  optimizer_.emplace(context_, config.optimizer, params_, rates_by_fan_in(params_));
+  work_.emplace(context_, [this] {
+    photos_->send();
+    session_->forward();
+    session_->backward();
+    optimizer_->measure_gradient();
+    optimizer_->update();
+  });
+}
+
+const DistillErrors& DistillTrainer::step(std::int64_t step, std::span<const std::uint8_t> photos) {
+  photos_->stage(photos);
+  optimizer_->prepare(step);
+  work_->run();
+  params_.values_computed();  // also where the work was replayed
+  read_errors();
+  return errors_;
 }
 
 const DistillErrors& DistillTrainer::forward(std::span<const std::uint8_t> photos) {
-  const TensorView input = session_->tensor(photo_);
-  require(static_cast<std::int64_t>(photos.size()) == input.shape.count(), "batch of {} bytes, expected {}",
-          photos.size(), input.shape.count());
-  picture::to_tensor(context_, photos.data(), input);
+  photos_->stage(photos);
+  photos_->send();
   session_->forward();
+  read_errors();
+  return errors_;
+}
+
+void DistillTrainer::read_errors() {
   for (std::size_t i = 0; i < errors_.feature.size(); ++i)
     errors_.feature[i] = session_->loss(kFeature + narrow_.heads[i]);
   for (std::size_t i = 0; i < errors_.gram.size(); ++i)
     errors_.gram[i] = session_->loss(kGram + narrow_.heads[i]);
-  return errors_;
-}
-
-void DistillTrainer::update(std::int64_t step) {
-  optimizer_step(context_, optimizer_, step, params_, rates_);
-}
-
-double DistillTrainer::parameter_gradient_norm() const {
-  return adam::gradient_norm(context_, params_.slab_count(), params_.gradients().data());
 }
 
 WeightsFile DistillTrainer::weights_file(const std::string& provenance) const {

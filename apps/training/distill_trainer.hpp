@@ -5,8 +5,7 @@
 //         -> narrow network -> adapters (1x1) -> A f
 //   loss = feature_weight * mean over layers of |A f - F|^2 / |F|^2
 //        + gram_weight    * mean over layers of |G(A f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
-// See layers/relative_loss_layers.hpp and layers/nets/compact_vgg.hpp. One step = forward(), backward(),
-// update(t).
+// See layers/relative_loss_layers.hpp and layers/nets/compact_vgg.hpp.
 //
 // The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that
 // one step of Adam changes no layer's output by much more than that share of it. Undivided, the first steps,
@@ -22,7 +21,9 @@
 #include "apps/training/optimizer.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
+#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
+#include "engine/transfer.hpp"
 #include "layers/nets/loss_network.hpp"
 
 namespace chiaro {
@@ -44,12 +45,13 @@ class DistillTrainer {
   DistillTrainer(const DistillTrainer&) = delete;
   DistillTrainer& operator=(const DistillTrainer&) = delete;
 
-  // photos: (batch, size, size, 3) bytes.
+  // One step, counted from 1, on photos: (batch, size, size, 3) bytes; on a GPU one CUDA graph. Returns the
+  // errors before the update, which is made whatever they are.
+  const DistillErrors& step(std::int64_t step, std::span<const std::uint8_t> photos);
+  // The errors alone.
   const DistillErrors& forward(std::span<const std::uint8_t> photos);
-  const DistillErrors& errors() const { return errors_; }  // as of the last forward()
-  void backward() { session_->backward(); }
-  void update(std::int64_t step);  // one step of the optimiser; counts from 1
-  double parameter_gradient_norm() const;
+  const DistillErrors& errors() const { return errors_; }                         // as of the last of either
+  double parameter_gradient_norm() const { return optimizer_->gradient_norm(); }  // of the last step()
 
   const std::vector<std::string>& layers() const { return narrow_.heads; }  // in network order
   ParamStore& params() { return params_; }
@@ -60,17 +62,19 @@ class DistillTrainer {
   WeightsFile weights_file(const std::string& provenance) const;
 
  private:
+  void read_errors();
   void build(const TrainConfig& config, SessionOptions session_options);
 
   Context& context_;
   DType dtype_;
-  OptimizerConfig optimizer_;
   VggConfig wide_, narrow_;
   std::unique_ptr<LossNetwork> teacher_;
   ParamStore params_{ParamStore::Kind::Trainable};
-  std::vector<ParamRange> rates_;
   std::optional<Session> session_;
   TensorId photo_ = -1;
+  std::optional<PictureFeed> photos_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<RepeatedWork> work_;
   DistillErrors errors_;
 };
 

@@ -1,36 +1,104 @@
 #include "apps/training/optimizer.hpp"
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/adam/adam.hpp"
 #include "kernels/sgd/sgd.hpp"
 
 namespace chiaro {
 
+namespace {
+
+// Room for either optimiser's factors of one range.
+constexpr std::size_t kFactorBytes = 64;
+static_assert(sizeof(adam::Factors) <= kFactorBytes && sizeof(sgd::Factors) <= kFactorBytes);
+
+}  // namespace
+
 double learning_rate(const OptimizerConfig& config, std::int64_t step) {
   if (config.decay_every == 0) return config.lr;
   return config.lr * std::pow(config.decay, static_cast<double>((step - 1) / config.decay_every));
 }
 
-void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params) {
-  const ParamRange all{0, params.slab_count()};
-  optimizer_step(context, config, step, params, std::span(&all, 1));
+double norm_of(Context& context, ConstTensorView x) {
+  const MemoryKind memory = compute_memory(context);
+  const Buffer norm(sizeof(double), "a norm", memory);
+  const Buffer workspace(adam::gradient_norm_workspace_bytes(context), "a norm", memory);
+  adam::gradient_norm(context, x.shape.count(), x.as<float>(), norm.as<double>(), workspace.data());
+  double result = 0;
+  copy_async(context, &result, norm.data(), sizeof result);
+  synchronize(context);
+  return result;
 }
 
-void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params,
-                    std::span<const ParamRange> ranges) {
-  for (const ParamRange& range : ranges) {
-    const double lr = learning_rate(config, step) * range.lr_factor;
-    const auto part = [&](std::span<float> slab) { return slab.data() + range.first; };
-    if (config.method == "sgd")
-      sgd::step(context, {.lr = lr, .momentum = config.momentum}, range.count, part(params.gradients()),
-                part(params.values()), part(params.first_moments()));
+Optimizer::Optimizer(Context& context, const OptimizerConfig& config, ParamStore& params,
+                     std::vector<ParamRange> ranges)
+    : context_(context), config_(config), params_(params), ranges_(std::move(ranges)) {
+  if (ranges_.empty()) ranges_ = {{0, params.slab_count()}};
+  const auto factor_bytes = static_cast<std::int64_t>(ranges_.size() * kFactorBytes);
+  const MemoryKind memory = compute_memory(context);
+  factors_ = Buffer(factor_bytes, "factors of the optimiser", memory);
+  norm_ = Buffer(sizeof(double), "norm of the gradient", memory);
+  workspace_ =
+      Buffer(adam::gradient_norm_workspace_bytes(context), "workspace of the gradient's norm", memory);
+  if (memory == MemoryKind::Host) return;
+  factors_on_host_ = Buffer(factor_bytes, "factors of the optimiser", MemoryKind::Pinned);
+  norm_on_host_ = Buffer(sizeof(double), "norm of the gradient", MemoryKind::Pinned);
+}
+
+template <class Factors>
+void Optimizer::write_factors(std::size_t range, const Factors& factors) {
+  std::byte* to = (factors_on_host_ ? factors_on_host_ : factors_).data();
+  std::memcpy(to + range * kFactorBytes, &factors, sizeof factors);
+}
+
+template <class Factors>
+const Factors* Optimizer::factors_at(std::size_t range) const {
+  return reinterpret_cast<const Factors*>(factors_.data() + range * kFactorBytes);
+}
+
+void Optimizer::prepare(std::int64_t step) {
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    const double lr = learning_rate(config_, step) * ranges_[i].lr_factor;
+    if (config_.method == "sgd")
+      write_factors(
+          i, sgd::factors({.lr = lr, .momentum = config_.momentum, .weight_decay = config_.weight_decay}));
     else
-      adam::step(context, {.lr = lr, .beta1 = config.beta1, .beta2 = config.beta2, .eps = config.eps}, step,
-                 range.count, part(params.gradients()), part(params.values()), part(params.first_moments()),
-                 part(params.second_moments()));
+      write_factors(i, adam::factors({.lr = lr,
+                                      .beta1 = config_.beta1,
+                                      .beta2 = config_.beta2,
+                                      .eps = config_.eps,
+                                      .weight_decay = config_.weight_decay},
+                                     step));
   }
-  params.values_changed();
+}
+
+void Optimizer::update() {
+  using Slab = ParamStore::Slab;
+  if (factors_on_host_)
+    copy_async(context_, factors_.data(), factors_on_host_.data(), factors_on_host_.bytes());
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    const auto part = [&](Slab slab) { return params_.compute(slab) + ranges_[i].first; };
+    if (config_.method == "sgd")
+      sgd::step(context_, factors_at<sgd::Factors>(i), ranges_[i].count, part(Slab::Gradients),
+                part(Slab::Values), part(Slab::FirstMoments));
+    else
+      adam::step(context_, factors_at<adam::Factors>(i), ranges_[i].count, part(Slab::Gradients),
+                 part(Slab::Values), part(Slab::FirstMoments), part(Slab::SecondMoments));
+  }
+  params_.values_computed();
+}
+
+void Optimizer::measure_gradient() {
+  adam::gradient_norm(context_, params_.slab_count(), params_.compute(ParamStore::Slab::Gradients),
+                      norm_.as<double>(), workspace_.data());
+  if (norm_on_host_) copy_async(context_, norm_on_host_.data(), norm_.data(), norm_.bytes());
+}
+
+double Optimizer::gradient_norm() const {
+  synchronize(context_);
+  return *(norm_on_host_ ? norm_on_host_ : norm_).as<double>();
 }
 
 }  // namespace chiaro

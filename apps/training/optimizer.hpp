@@ -1,7 +1,9 @@
-// The optimiser that a configuration asks for, on all parameters of a network.
+// The optimiser that a configuration asks for, on the parameters of one network, and the norm of their
+// gradient.
 #pragma once
-#include <span>
+#include <vector>
 
+#include "engine/buffer.hpp"
 #include "engine/config/config.hpp"
 #include "engine/param_store.hpp"
 #include "kernels/common/context.hpp"
@@ -17,10 +19,39 @@ struct ParamRange {
   double lr_factor = 1;       // of the learning rate
 };
 
-// One step of Adam, or of SGD, whose velocity is kept where Adam keeps the first moments: of all parameters,
-// or of the ranges.
-void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params);
-void optimizer_step(Context& context, const OptimizerConfig& config, std::int64_t step, ParamStore& params,
-                    std::span<const ParamRange> ranges);
+// L2 norm of an fp32 tensor in the memory of the context's device. Waits.
+double norm_of(Context& context, ConstTensorView x);
+
+// Adam, or SGD, whose velocity is kept where Adam keeps the first moments. measure_gradient() and update()
+// wait for nothing and can be recorded (engine/repeated_work.hpp): what changes from step to step is in
+// memory that prepare() fills. Allocated once.
+class Optimizer {
+ public:
+  // ranges: the parts that learn; none = all of the slab. The store outlives this object.
+  Optimizer(Context& context, const OptimizerConfig& config, ParamStore& params,
+            std::vector<ParamRange> ranges = {});
+
+  // For the next update(): the factors of a step; it counts from 1. What was queued before must have been
+  // waited for.
+  void prepare(std::int64_t step);
+  void update();
+
+  void measure_gradient();
+  double gradient_norm() const;  // of the last measure_gradient(); waits
+
+ private:
+  template <class Factors>
+  void write_factors(std::size_t range, const Factors& factors);
+  template <class Factors>
+  const Factors* factors_at(std::size_t range) const;
+
+  Context& context_;
+  OptimizerConfig config_;
+  ParamStore& params_;
+  std::vector<ParamRange> ranges_;
+  Buffer factors_, norm_;                  // where the device reads and writes them
+  Buffer factors_on_host_, norm_on_host_;  // pinned; empty on the CPU
+  Buffer workspace_;
+};
 
 }  // namespace chiaro

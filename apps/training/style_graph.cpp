@@ -59,7 +59,8 @@ std::map<std::string, Buffer> picture_targets(Context& context, const FeatureTer
   const Shape shape{1, picture.height, picture.width, 3};
   const Buffer pixels(shape.count() * 4, "style picture");
   const TensorView view{pixels.data(), DType::F32, shape};
-  picture::to_tensor(context, picture.pixels.data(), view);
+  Context host = Context::current();
+  picture::to_tensor(host, picture.pixels.data(), view);
   return style_targets(context, style, view, dtype);
 }
 

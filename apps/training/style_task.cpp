@@ -57,15 +57,13 @@ class StyleTask : public TrainingTask {
     const Batch& batch = loader_->next();
     std::vector<double> norms;
     if (with_gradient_norms) norms = trainer_.gradient_norms(batch.pixels);
-    const auto& terms = trainer_.forward(batch.pixels);
+    const auto& terms = trainer_.step(iteration, batch.pixels);
     for (std::size_t i = 0; i < norms.size(); ++i) line["gradient_norms"][terms[i].name] = norms[i];
     for (const auto& term : terms)
       require_finite_loss(term.name, term.raw, fmt::format("optimizer.lr or loss.{}.weight", term.name));
-    trainer_.backward();
     const double gradient_norm = trainer_.parameter_gradient_norm();
     require_finite_gradient(gradient_norm);
     if (with_gradient_norms) line["parameter_gradient_norm"] = gradient_norm;
-    trainer_.update(iteration);
     for (const auto& term : terms) {
       line["raw"][term.name] = term.raw;
       line["weighted"][term.name] = term.weighted();

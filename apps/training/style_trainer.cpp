@@ -1,9 +1,6 @@
 #include "apps/training/style_trainer.hpp"
 
-#include "apps/training/optimizer.hpp"
 #include "engine/param_io.hpp"
-#include "kernels/adam/adam.hpp"
-#include "kernels/picture/picture.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -18,7 +15,6 @@ StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGra
     : context_(context),
       dtype_(dtype),
       network_(step.network),
-      optimizer_(config.optimizer),
       params_(std::move(step.params)),
       loss_networks_(std::move(step.loss_networks)),
       photo_(step.photo),
@@ -29,6 +25,15 @@ StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGra
   session_options.backward = true;
   session_.emplace(std::move(step.graph), session_options);
   initialize(config);
+  photos_.emplace(context_, session_->tensor(photo_));
+  optimizer_.emplace(context_, config.optimizer, *params_);
+  work_.emplace(context_, [this] {
+    photos_->send();
+    session_->forward();
+    session_->backward();
+    optimizer_->measure_gradient();
+    optimizer_->update();
+  });
 }
 
 void StyleTrainer::initialize(const TrainConfig& config) {
@@ -44,17 +49,30 @@ void StyleTrainer::initialize(const TrainConfig& config) {
 }
 
 const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std::uint8_t> photos) {
-  const TensorView input = session_->tensor(photo_);
-  require(static_cast<std::int64_t>(photos.size()) == input.shape.count(), "batch of {} bytes, expected {}",
-          photos.size(), input.shape.count());
-  picture::to_tensor(context_, photos.data(), input);
+  photos_->stage(photos);
+  photos_->send();
   session_->forward();
-  for (auto& term : terms_) term.raw = session_->loss(term.name);
+  read_terms();
   return terms_;
 }
 
-void StyleTrainer::update(std::int64_t step) {
-  optimizer_step(context_, optimizer_, step, *params_);
+void StyleTrainer::backward() {
+  session_->backward();
+  optimizer_->measure_gradient();
+}
+
+const std::vector<StyleTrainer::Term>& StyleTrainer::step(std::int64_t step,
+                                                          std::span<const std::uint8_t> photos) {
+  photos_->stage(photos);
+  optimizer_->prepare(step);
+  work_->run();
+  params_->values_computed();  // also where the work was replayed
+  read_terms();
+  return terms_;
+}
+
+void StyleTrainer::read_terms() {
+  for (auto& term : terms_) term.raw = session_->loss(term.name);
 }
 
 std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos) {
@@ -63,13 +81,9 @@ std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> p
     forward(photos);
     session_->backward(term.name, generated_);
     const TensorView gradient = session_->gradient(generated_);
-    norms.push_back(adam::gradient_norm(context_, gradient.shape.count(), gradient.as<float>()));
+    norms.push_back(norm_of(context_, gradient));
   }
   return norms;
-}
-
-double StyleTrainer::parameter_gradient_norm() const {
-  return adam::gradient_norm(context_, params_->slab_count(), params_->gradients().data());
 }
 
 Image StyleTrainer::stylize(const Image& photo) {

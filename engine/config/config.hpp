@@ -88,7 +88,8 @@ struct DepthConfig {
   std::int64_t up_projections = 4;  // each doubles height and width
   std::int64_t input_height = 228, input_width = 304;
   std::int64_t validate_every = 500;  // iterations; 0 = only at the end
-  bool augment = true;
+  bool augment = true;                // what follows and mirroring, or nothing of it
+  double max_scale = 1.5, max_rotation = 5, channel_gain = 0.2, overall_gain = 0;  // DepthAugmentation
   bool operator==(const DepthConfig&) const = default;
 };
 
@@ -108,6 +109,7 @@ struct OptimizerConfig {
   double lr = 1e-3;
   std::int64_t decay_every = 0;                   // iterations; 0 = never
   double decay = 0.1;                             // factor of lr
+  double weight_decay = 0;                        // per step, lr * this of every parameter
   double momentum = 0.9;                          // of SGD
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // of Adam
   bool operator==(const OptimizerConfig&) const = default;

@@ -1,9 +1,30 @@
 #include "layers/nets/transform_model.hpp"
 
 #include "engine/param_io.hpp"
-#include "kernels/picture/picture.hpp"
 
 namespace chiaro {
+
+namespace {
+
+bool runs_in_bands(const Context& context, const TransformNetConfig& config) {
+  return context.device() == Device::Cpu && config.upsample == Upsample::Nearest;
+}
+
+struct PictureGraph {
+  Graph graph;
+  TensorId input, output;
+};
+
+PictureGraph picture_graph(Context& context, ParamStore& params, const TransformNetConfig& config,
+                           std::int64_t height, std::int64_t width, DType dtype) {
+  PictureGraph result{.graph = Graph(context)};
+  result.input = result.graph.add_input("picture", {{1, height, width, 3}, DType::F32});
+  result.output = build_transform_net(result.graph, params, result.input, config, dtype);
+  result.graph.keep(result.output);
+  return result;
+}
+
+}  // namespace
 
 TransformModel make_transform_model(const WeightsFile& weights, const std::string& file) {
   if (weights.kind != "transform_net")
@@ -33,23 +54,28 @@ WeightsFile transform_weights_file(const ParamStore& params, const TransformNetC
 
 Stylizer::Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config,
                    std::int64_t height, std::int64_t width, DType dtype)
-    : context_(context) {
-  if (config.upsample == Upsample::Nearest) {
+    : bytes_(height * width * 3) {
+  if (runs_in_bands(context, config)) {
     banded_.emplace(context, params, config, height, width, dtype);
     return;
   }
-  Graph graph(context);
-  input_ = graph.add_input("picture", {{1, height, width, 3}, DType::F32});
-  output_ = build_transform_net(graph, params, input_, config, dtype);
-  graph.keep(output_);
+  auto [graph, input, output] = picture_graph(context, params, config, height, width, dtype);
   session_.emplace(std::move(graph), SessionOptions{});
+  picture_.emplace(context, session_->tensor(input));
+  result_.emplace(context, session_->tensor(output));
+  work_.emplace(context, [this] {
+    picture_->send();
+    session_->forward();
+    result_->receive();
+  });
 }
 
 void Stylizer::run(const std::uint8_t* rgb, std::uint8_t* result) {
   if (banded_) return banded_->run(rgb, result);
-  picture::to_tensor(context_, rgb, session_->tensor(input_));
-  session_->forward();
-  picture::to_bytes(context_, session_->tensor(output_), result);
+  const auto count = static_cast<std::size_t>(bytes_);
+  picture_->stage({rgb, count});
+  work_->run();
+  result_->bytes({result, count});
 }
 
 std::int64_t Stylizer::planned_bytes() const {
@@ -58,13 +84,10 @@ std::int64_t Stylizer::planned_bytes() const {
 
 std::int64_t Stylizer::estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
                                       std::int64_t width, DType dtype) {
-  if (config.upsample == Upsample::Nearest)
-    return BandedTransformNet::estimate_bytes(config, height, width, dtype);
-  Graph graph(context);
+  if (runs_in_bands(context, config)) return BandedTransformNet::estimate_bytes(config, height, width, dtype);
   ParamStore declared(ParamStore::Kind::Frozen);
-  const TensorId input = graph.add_input("picture", {{1, height, width, 3}, DType::F32});
-  graph.keep(build_transform_net(graph, declared, input, config, dtype));
-  return plan_session(graph, SessionOptions{}).memory.arena_bytes;
+  const PictureGraph picture = picture_graph(context, declared, config, height, width, dtype);
+  return plan_session(picture.graph, SessionOptions{}).memory.arena_bytes;
 }
 
 }  // namespace chiaro

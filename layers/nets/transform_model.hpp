@@ -6,7 +6,9 @@
 #include <string>
 
 #include "engine/io/weights_file.hpp"
+#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
+#include "engine/transfer.hpp"
 #include "layers/nets/banded_transform_net.hpp"
 
 namespace chiaro {
@@ -22,11 +24,14 @@ TransformModel make_transform_model(const WeightsFile& weights, const std::strin
 WeightsFile transform_weights_file(const ParamStore& params, const TransformNetConfig& config,
                                    const std::string& provenance_json);
 
-// Applies a network to pictures of one size. Memory is planned and allocated by the constructor.
+// Applies a network to pictures of one size. Memory is planned and allocated by the constructor. On the CPU
+// the picture goes through in bands where the network allows it, on a GPU as a whole and as one CUDA graph.
 class Stylizer {
  public:
   Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config, std::int64_t height,
            std::int64_t width, DType dtype);
+  Stylizer(const Stylizer&) = delete;
+  Stylizer& operator=(const Stylizer&) = delete;
 
   // rgb, result: (height, width, 3) bytes; result is rounded and clamped.
   void run(const std::uint8_t* rgb, std::uint8_t* result);
@@ -37,10 +42,13 @@ class Stylizer {
                                      std::int64_t width, DType dtype);
 
  private:
-  Context& context_;
   std::optional<BandedTransformNet> banded_;
-  std::optional<Session> session_;  // for what the banded form does not do
-  TensorId input_ = -1, output_ = -1;
+  // For what the banded form does not do.
+  std::optional<Session> session_;
+  std::optional<PictureFeed> picture_;
+  std::optional<PictureSink> result_;
+  std::optional<RepeatedWork> work_;
+  std::int64_t bytes_ = 0;  // of a picture
 };
 
 }  // namespace chiaro

@@ -7,12 +7,12 @@
 #include <cmath>
 #include <limits>
 
-#include "apps/common/tensor_values.hpp"
 #include "apps/evaluate/color_map.hpp"
 #include "apps/evaluate/depth_metrics.hpp"
 #include "apps/evaluate/depth_picture.hpp"
 #include "apps/evaluate/perceptual_distance.hpp"
 #include "apps/evaluate/structural_similarity.hpp"
+#include "engine/transfer.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "weights_import/random_vgg.hpp"
@@ -294,7 +294,7 @@ TEST_CASE("perceptual distance: photo, style and the formulas") {
   FeatureExtractor network(context, vgg, "vgg", {"relu1_1", "relu3_1", "relu4_2"}, DType::F32);
   const auto gram = [&](const Image& picture, const std::string& layer) {
     const ConstTensorView features = network.look(picture).at(layer);
-    const auto values = to_floats(features);
+    const auto values = read_tensor(context, features);
     const auto channels = static_cast<std::size_t>(features.shape.c);
     std::vector<double> g(channels * channels);
     for (std::size_t p = 0; p < values.size(); p += channels)
@@ -320,7 +320,7 @@ TEST_CASE("perceptual distance: photo, style and the formulas") {
   }
   CHECK(found.style_raw == doctest::Approx(style_sum).epsilon(1e-4));
   CHECK(found.style == doctest::Approx(style_sum / photo_sum).epsilon(1e-4));
-  const auto content = [&](const Image& picture) { return to_floats(network.look(picture).at("relu4_2")); };
+  const auto content = [&](const Image& picture) { return read_tensor(context, network.look(picture).at("relu4_2")); };
   const double of_other = mean_square(content(other), content(photo));
   CHECK(found.content_raw == doctest::Approx(of_other).epsilon(1e-6));
   CHECK(found.content ==

@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <array>
-
+#include <algorithm>
 #include "apps/training/optimizer.hpp"
 #include "kernels/adam/adam.hpp"
 
@@ -31,17 +30,35 @@ TEST_CASE("optimizer: the learning rate falls by its factor at every interval") 
   CHECK(learning_rate(config, 21) == 0.03125);
 }
 
+TEST_CASE("optimizer: weight decay goes with the learning rate of each range") {
+  Context context(1);
+  for (const char* method : {"adam", "sgd"}) {
+    CAPTURE(method);
+    const OptimizerConfig config{.method = method, .lr = 0.25, .weight_decay = 2};
+    TwoParams params;
+    std::ranges::fill(params.store.values(), 8.f);
+    std::ranges::fill(params.store.gradients(), 0.f);
+    const std::array<ParamRange, 2> ranges{{{0, 16, 0.5}, {16, 16}}};
+    optimizer_step(context, config, 1, params.store, ranges);
+    for (std::size_t i = 0; i < 32; ++i) CHECK(params.values()[i] == (i < 16 ? 6 : 4));
+  }
+}
+
 TEST_CASE("optimizer: ranges learn at their own rates, all else equal") {
   Context context(1);
   for (const char* method : {"adam", "sgd"}) {
     CAPTURE(method);
     OptimizerConfig config{.method = method, .lr = 0.25, .eps = 0};
     TwoParams whole, parts, slow;
-    optimizer_step(context, config, 1, whole.store);
-    const std::array<ParamRange, 2> ranges{{{0, 16, 0.5}, {16, 16}}};
-    optimizer_step(context, config, 1, parts.store, ranges);
+    const auto step = [&](ParamStore& store, std::vector<ParamRange> ranges = {}) {
+      Optimizer optimizer(context, config, store, std::move(ranges));
+      optimizer.prepare(1);
+      optimizer.update();
+    };
+    step(whole.store);
+    step(parts.store, {{0, 16, 0.5}, {16, 16}});
     config.lr = 0.125;
-    optimizer_step(context, config, 1, slow.store);
+    step(slow.store);
     for (std::size_t i = 0; i < 32; ++i) CHECK(parts.values()[i] == (i < 16 ? slow : whole).values()[i]);
     CHECK(slow.values()[0] != whole.values()[0]);
   }

@@ -1,0 +1,31 @@
+#include "engine/repeated_work.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+namespace chiaro {
+
+namespace {
+
+constexpr int kCallsBeforeRecording = 2;
+
+bool records(const Context& context) {
+  const char* setting = std::getenv("CHIARO_CUDA_GRAPH");
+  return context.device() == Device::Cuda && !(setting && std::string_view(setting) == "0");
+}
+
+}  // namespace
+
+RepeatedWork::RepeatedWork(Context& context, std::function<void()> work)
+    : context_(context),
+      work_(std::move(work)),
+      calls_until_recorded_(records(context) ? kCallsBeforeRecording : -1) {}
+
+void RepeatedWork::run() {
+  if (calls_until_recorded_ == 0 && !recorded_) recorded_.emplace(CapturedWork::record(context_, work_));
+  if (recorded_) return recorded_->replay(context_);
+  if (calls_until_recorded_ > 0) --calls_until_recorded_;
+  work_();
+}
+
+}  // namespace chiaro

@@ -1,0 +1,34 @@
+// Work that is done again and again: called on the CPU; on a GPU replayed as one CUDA graph.
+//
+// The first two runs on a GPU call the work: libraries start, plans are made, frozen weights are packed. The
+// third records it, and from then on it is replayed, which costs the host one call. So the work must do the
+// same each time: it must not allocate, wait or look at results; what changes from run to run, it reads from
+// pinned or device memory. What it leaves for the host is there after synchronize(). CHIARO_CUDA_GRAPH=0
+// turns recording off. Deterministic: recorded or not, the same kernels run in the same order.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "kernels/common/captured_work.hpp"
+#include "kernels/common/context.hpp"
+
+namespace chiaro {
+
+class RepeatedWork {
+ public:
+  RepeatedWork(Context& context, std::function<void()> work);
+
+  // Returns before the work has run on a GPU. Errors: those of the work; of CUDA when it cannot be recorded.
+  void run();
+  // Kernels, copies and fills of one run; 0 before it was recorded.
+  std::int64_t operations() const { return recorded_ ? recorded_->operations() : 0; }
+
+ private:
+  Context& context_;
+  std::function<void()> work_;
+  int calls_until_recorded_;  // negative: never
+  std::optional<CapturedWork> recorded_;
+};
+
+}  // namespace chiaro
