@@ -25,6 +25,10 @@ DepthBatchOptions depth_batch_options(const TrainConfig& config, DepthUse use, P
   options.target = target;
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.cache_bytes = config.data.cache_mb << 20;
+  options.augmentation.max_scale = config.depth.max_scale;
+  options.augmentation.max_rotation = config.depth.max_rotation;
+  options.augmentation.channel_gain = config.depth.channel_gain;
+  options.augmentation.overall_gain = config.depth.overall_gain;
   if (!config.depth.augment)
     options.augmentation = {
         .max_scale = 1, .max_rotation = 0, .channel_gain = 0, .overall_gain = 0, .mirror_probability = 0};

@@ -54,16 +54,17 @@ class DepthTask : public TrainingTask {
     trainer_.values_changed();
     loader_.emplace(data_.train, loader_options(config_, trainer_.target_size(), done));
     best_ = best_validation(folder);
+    if (done > 0 || best_ || !data_.validation || config_.model.init.empty()) return;
+    folder.truncate_metrics(-1);  // a run that was cut off here has the line, but not its model
+    validate(0);
   }
 
   void step(std::int64_t iteration, bool with_gradient_norms, MetricsLine& line) override {
-    loss_ = trainer_.forward(loader_->next());
+    loss_ = trainer_.step(iteration, loader_->next());
     require_finite_loss("depth", loss_, "optimizer.lr");
-    trainer_.backward();
     const double gradient_norm = trainer_.parameter_gradient_norm();
     require_finite_gradient(gradient_norm);
     if (with_gradient_norms) line["parameter_gradient_norm"] = gradient_norm;
-    trainer_.update(iteration);
     line["loss"] = loss_;
     line["lr"] = learning_rate(config_.optimizer, iteration);
   }

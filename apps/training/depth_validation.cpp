@@ -24,14 +24,14 @@ DepthScores parse_scores(const nlohmann::json& json) {
           .delta = {number("delta1"), number("delta2"), number("delta3")}};
 }
 
-// 0: there is no such model.
+// -1: there is no such model.
 std::int64_t iteration_of_model(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) return 0;
+  if (!std::filesystem::exists(file)) return -1;
   try {
     const auto json = nlohmann::json::parse(H5Reader(file).string_attribute("/", "provenance"));
-    return json.value("iterations", std::int64_t{0});
+    return json.value("iterations", std::int64_t{-1});
   } catch (const std::exception&) {
-    return 0;  // somebody else's file
+    return -1;  // somebody else's file
   }
 }
 

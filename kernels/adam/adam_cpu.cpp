@@ -17,7 +17,8 @@ void update(const Factors& factors, const float* __restrict grad, float* __restr
     const float g = grad[i];
     m[i] = f.beta1 * m[i] + f.one_minus_beta1 * g;
     v[i] = f.beta2 * v[i] + f.one_minus_beta2 * g * g;
-    param[i] -= f.step_size * m[i] / (std::sqrt(v[i]) * f.inverse_root_correction + f.eps);
+    const float update = f.step_size * m[i] / (std::sqrt(v[i]) * f.inverse_root_correction + f.eps);
+    param[i] -= update + f.decay * param[i];
   }
 }
 

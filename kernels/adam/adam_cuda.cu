@@ -26,7 +26,8 @@ struct Step {
     for (int k = 0; k < V; ++k) {
       mean[k] = f.beta1 * mean[k] + f.one_minus_beta1 * g[k];
       square[k] = f.beta2 * square[k] + f.one_minus_beta2 * g[k] * g[k];
-      p[k] -= f.step_size * mean[k] / (sqrtf(square[k]) * f.inverse_root_correction + f.eps);
+      const float update = f.step_size * mean[k] / (sqrtf(square[k]) * f.inverse_root_correction + f.eps);
+      p[k] -= update + f.decay * p[k];
     }
     store<V>(param + i, p);
     store<V>(m + i, mean);

@@ -15,7 +15,8 @@ void step(const Hyper& h, std::int64_t t, std::int64_t count, const T* grad, T* 
   for (std::int64_t i = 0; i < count; ++i) {
     m[i] = beta1 * m[i] + T(1 - h.beta1) * grad[i];
     v[i] = beta2 * v[i] + T(1 - h.beta2) * grad[i] * grad[i];
-    param[i] -= T(h.lr) / correction1 * m[i] / (std::sqrt(v[i]) / std::sqrt(correction2) + T(h.eps));
+    const T update = T(h.lr) / correction1 * m[i] / (std::sqrt(v[i]) / std::sqrt(correction2) + T(h.eps));
+    param[i] -= update + T(h.lr * h.weight_decay) * param[i];
   }
 }
 

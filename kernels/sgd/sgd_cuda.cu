@@ -23,7 +23,7 @@ struct Step {
     CHIARO_UNROLL
     for (int k = 0; k < V; ++k) {
       v[k] = f.momentum * v[k] + g[k];
-      p[k] -= f.lr * v[k];
+      p[k] -= f.lr * (v[k] + f.weight_decay * p[k]);
     }
     store<V>(param + i, p);
     store<V>(velocity + i, v);

@@ -7,9 +7,6 @@
 
 namespace chiaro::sgd::cuda {
 
-struct Factors {
-  float lr, momentum;
-};
 void step(CudaStream, const Factors& factors, std::int64_t count, const float* grad, float* param,
           float* velocity, bf16* copy);
 // factors: in device memory, read when the kernel runs, as a replayed graph needs it.

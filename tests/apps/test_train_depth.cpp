@@ -251,6 +251,20 @@ TEST_CASE("train_engine depth: a trained network is trained on with model.init")
   REQUIRE_MESSAGE(result.status == 0, result.err);
   CHECK(with_key(tiny.run(), "loss")[0]["loss"].get<double>() < 0.6 * before[0]["loss"].get<double>());
 
+  // The first line is about the network that it starts with, however often it is started.
+  const auto start = nlohmann::json::parse(load_network(model, "resnet_upproj").provenance);
+  const auto first_line = [&] {
+    const auto lines = test::read_metrics(tiny.run());
+    CHECK(lines.at(1)["iteration"] == 1);
+    return lines.at(0);
+  };
+  CHECK(first_line() == nlohmann::json{{"iteration", 0}, {"validation", start["validation"]}});
+  fs::remove_all(tiny.run() + "/checkpoints");
+  fs::create_directory(tiny.run() + "/checkpoints");
+  fs::remove(tiny.run() + "/model.h5");
+  REQUIRE(tiny.resume().status == 0);
+  CHECK(first_line()["validation"] == start["validation"]);
+
   fs::remove_all(tiny.run());
   const auto refused = tiny.train({"depth.width=3", "model.init=" + model});
   CHECK(refused.status == 1);
@@ -294,6 +308,9 @@ TEST_CASE("train_engine depth: what is refused") {
   CHECK(contains(refusal({"depth.encoder_weights=" + tiny.path() + "/none.h5"}), "none.h5"));
   CHECK(contains(refusal({"depth.encoder_weights=" + tiny.config()}), tiny.config()));
   CHECK(contains(refusal({"depth.encoder=resnet18"}), "expected \"resnet50\" or \"resnet50-c4\""));
+  CHECK(
+      contains(refusal({"depth.max_scale=0.5"}), "scales up to 0.5 and rotations up to 5 degrees, expected"));
+  CHECK(contains(refusal({"depth.overall_gain=2"}), "overall gain 2 and mirror probability 0.5 must lie in"));
   CHECK(contains(refusal({"depth.input_height=16"}), "expected a whole number from 32 to 4096"));
 
   REQUIRE(tiny.train({"train.iterations=2"}).status == 0);

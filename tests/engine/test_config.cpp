@@ -65,10 +65,15 @@ TEST_CASE("config: the defaults of a depth training") {
   CHECK(config.depth.input_width == 304);
   CHECK(config.depth.validate_every == 500);
   CHECK(config.depth.augment);
+  CHECK(config.depth.max_scale == 1.5);
+  CHECK(config.depth.max_rotation == 5);
+  CHECK(config.depth.channel_gain == 0.2);
+  CHECK(config.depth.overall_gain == 0);
   CHECK(config.optimizer.method == "adam");
   CHECK(config.optimizer.momentum == 0.9);
   CHECK(config.optimizer.decay_every == 0);
   CHECK(config.optimizer.decay == 0.1);
+  CHECK(config.optimizer.weight_decay == 0);
 }
 
 TEST_CASE("config: a depth training is read, checked and written") {
@@ -77,15 +82,17 @@ TEST_CASE("config: a depth training is read, checked and written") {
       "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nencoder_lr = "
       "0.5\nwidth = 32\n"
       "decoder_width = 48\nup_projections = 3\ninput_height = 96\ninput_width = 128\nvalidate_every = "
-      "7\naugment = false\n"
-      "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\n";
+      "7\naugment = false\nmax_scale = 2\nmax_rotation = 10\nchannel_gain = 0.25\noverall_gain = 0.5\n"
+      "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\nweight_decay = 0.25\n";
   const TrainConfig config = parse(text);
   CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 0.5, 32,
-                                    48, 3, 96, 128, 7, false});  // lists are looked for in the data's folder
+                                    48, 3, 96, 128, 7, false, 2, 10, 0.25,
+                                    0.5});  // lists are looked for in the data's folder
   CHECK(config.optimizer.method == "sgd");
   CHECK(config.optimizer.momentum == 0.5);
   CHECK(config.optimizer.decay_every == 100);
   CHECK(config.optimizer.decay == 1);
+  CHECK(config.optimizer.weight_decay == 0.25);
   CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);
   CHECK(contains(to_toml(config), "[depth]\ntrain_list = 'lists/a.txt'"));
   CHECK(parse("", {"depth.validation_list="}).depth.validation_list.empty());
@@ -106,6 +113,9 @@ TEST_CASE("config: a depth training is read, checked and written") {
   CHECK(contains(refusal("depth.encoder_weights = 1"), "expected a path"));
   CHECK(refusal("optimizer.method = \"adamw\"") ==
         "config.toml:1: optimizer.method = 'adamw' is not allowed, expected \"adam\" or \"sgd\"");
+  CHECK(refusal("optimizer.weight_decay = -1") ==
+        "config.toml:1: optimizer.weight_decay = -1 is not allowed, expected a number of at least 0");
+  CHECK(contains(refusal("depth.max_scale = 0"), "expected a number greater than 0"));
   CHECK(contains(refusal("optimizer.momentum = 1"), "expected a number from 0 to below 1"));
   for (const char* decay : {"0", "1.5"})
     CHECK(contains(refusal(std::string("optimizer.decay = ") + decay), "a number above 0, at most 1"));

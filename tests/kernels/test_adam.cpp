@@ -7,7 +7,11 @@ using namespace testing;
 
 TEST_CASE("adam: ten steps match the double reference") {
   constexpr std::int64_t count = 10007;
-  const adam::Hyper hyper;
+  adam::Hyper hyper;
+  SUBCASE("no weight decay") {}
+  SUBCASE("weight decay") {
+    hyper.weight_decay = 0.5;
+  }
   const auto start = random_values<float>(count, 1);
   std::vector<double> p = convert<double>(start), m(count), v(count);
   std::vector<std::vector<float>> gradients;
@@ -57,6 +61,18 @@ TEST_CASE("adam: eps is added to the corrected root") {
   CHECK(param[0] == doctest::Approx(-0.5e-3).epsilon(1e-6));
 }
 
+TEST_CASE("adam: weight decay takes its part of the parameters, whatever the gradient") {
+  Context context(1);
+  const adam::Hyper hyper{.lr = 0.125, .eps = 0, .weight_decay = 2};
+  const std::vector<float> grad = {0.f, 1e-3f, -1e3f};
+  std::vector<float> param(3, 8.f), m(3), v(3, 0.f);
+  v[0] = 1;  // not 0 / 0
+  adam::step(context, hyper, 1, 3, grad.data(), param.data(), m.data(), v.data());
+  CHECK(param[0] == 6.f);
+  CHECK(param[1] == doctest::Approx(6 - 0.125).epsilon(1e-6));
+  CHECK(param[2] == doctest::Approx(6 + 0.125).epsilon(1e-6));
+}
+
 TEST_CASE("adam: gradient norm") {
   const auto grad = random_values<float>(100003, 1);
   double exact = 0;
@@ -74,6 +90,9 @@ TEST_CASE("adam: wrong arguments are refused") {
         "adam: step number 0, expected 1 or more");
   CHECK(error_of([&] { adam::step(context, {}, 1, 1, nullptr, x.data(), x.data(), x.data()); }) ==
         "adam: grad, param, m and v must all be given");
+  const adam::Hyper negative{.weight_decay = -1};
+  CHECK(error_of([&] { adam::step(context, negative, 1, 1, x.data(), x.data(), x.data(), x.data()); }) ==
+        "adam: weight decay -1 must not be negative");
 }
 
 }  // namespace chiaro

@@ -11,7 +11,14 @@ TEST_CASE("sgd: ten steps with a falling learning rate match the double referenc
   std::vector<double> p = convert<double>(start), v(count);
   std::vector<std::vector<float>> gradients;
   for (unsigned t = 0; t < 10; ++t) gradients.push_back(random_values<float>(count, 100 + t, -1e-2, 1e-2));
-  const auto hyper = [](int t) { return sgd::Hyper{.lr = t < 5 ? 0.5 : 0.05, .momentum = 0.9}; };
+  double decay = 0;
+  SUBCASE("no weight decay") {}
+  SUBCASE("weight decay") {
+    decay = 0.125;
+  }
+  const auto hyper = [&](int t) {
+    return sgd::Hyper{.lr = t < 5 ? 0.5 : 0.05, .momentum = 0.9, .weight_decay = decay};
+  };
   for (int t = 0; t < 10; ++t)
     sgd::reference::step(hyper(t), count, convert<double>(gradients[t]).data(), p.data(), v.data());
   const auto found = run_with_any_threads([&](Context& context) {
@@ -44,6 +51,16 @@ TEST_CASE("sgd: exact on numbers that fp32 holds") {
   CHECK(param == std::vector<float>{-1.5f, 2, 1});
 }
 
+TEST_CASE("sgd: weight decay takes its part of the parameters and does not enter the velocity") {
+  Context context(1);
+  std::vector<float> param = {8, -8}, velocity(2);
+  const std::vector<float> grad = {0, 4};
+  const sgd::Hyper hyper{.lr = 0.5, .momentum = 0.5, .weight_decay = 0.25};
+  sgd::step(context, hyper, 2, grad.data(), param.data(), velocity.data());
+  CHECK(param == std::vector<float>{7, -9});
+  CHECK(velocity == grad);
+}
+
 TEST_CASE("sgd: wrong arguments are refused") {
   Context context(1);
   std::vector<float> x(1);
@@ -51,6 +68,8 @@ TEST_CASE("sgd: wrong arguments are refused") {
         "sgd: momentum 1 must be in [0, 1)");
   CHECK(error_of([&] { sgd::step(context, {}, 1, nullptr, x.data(), x.data()); }) ==
         "sgd: grad, param and velocity must all be given");
+  CHECK(error_of([&] { sgd::step(context, {.weight_decay = -1}, 1, x.data(), x.data(), x.data()); }) ==
+        "sgd: weight decay -1 must not be negative");
 }
 
 }  // namespace chiaro

@@ -11,7 +11,7 @@ constexpr std::int64_t kCount = 3001;
 }
 
 TEST_CASE("adam cuda: ten steps match the double reference, the copy is the rounded parameters") {
-  const adam::Hyper hyper;
+  const adam::Hyper hyper{.weight_decay = 0.5};
   const auto start = normal_values<float>(kCount, 1);
   std::vector<double> p = convert<double>(start), m(kCount), v(kCount), travelled(kCount);
   for (int t = 1; t <= 10; ++t)
@@ -66,14 +66,15 @@ TEST_CASE("adam cuda: gradient norm in two launches") {
 
 TEST_CASE("sgd cuda: steps match the double reference") {
   const auto start = normal_values<float>(kCount, 1);
+  const sgd::Hyper hyper{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.5};
   std::vector<double> p = convert<double>(start), v(kCount);
   for (int t = 1; t <= 5; ++t)
-    sgd::reference::step({0.1, 0.9}, kCount, convert<double>(normal_values<float>(kCount, 100 + t)).data(),
+    sgd::reference::step(hyper, kCount, convert<double>(normal_values<float>(kCount, 100 + t)).data(),
                          p.data(), v.data());
   check_every_schedule([&] {
     DeviceArray<float> param(start), velocity(std::vector<float>(kCount, 0.0f));
     DeviceArray<bf16> copy(kCount);
-    const sgd::cuda::Factors factors{0.1f, 0.9f};
+    const sgd::Factors factors = sgd::factors(hyper);
     for (int t = 1; t <= 5; ++t) {
       DeviceArray<float> grad(normal_values<float>(kCount, 100 + t));
       if (t % 2)
