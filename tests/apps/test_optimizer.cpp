@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+
 #include "apps/training/optimizer.hpp"
 #include "kernels/adam/adam.hpp"
 
@@ -38,8 +39,9 @@ TEST_CASE("optimizer: weight decay goes with the learning rate of each range") {
     TwoParams params;
     std::ranges::fill(params.store.values(), 8.f);
     std::ranges::fill(params.store.gradients(), 0.f);
-    const std::array<ParamRange, 2> ranges{{{0, 16, 0.5}, {16, 16}}};
-    optimizer_step(context, config, 1, params.store, ranges);
+    Optimizer optimizer(context, config, params.store, {{0, 16, 0.5}, {16, 16}});
+    optimizer.prepare(1);
+    optimizer.update();
     for (std::size_t i = 0; i < 32; ++i) CHECK(params.values()[i] == (i < 16 ? 6 : 4));
   }
 }
