@@ -75,14 +75,40 @@ std::vector<Point> thin(const std::vector<Point>& points, std::size_t count) {
   return thinned;
 }
 
-constexpr std::array<const char*, 6> kColours{"#1b6ca8", "#c8553d", "#3a7d44",
-                                              "#7d5ba6", "#b8860b", "#444444"};
+constexpr std::array<const char*, 9> kColours{"#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6", "#b8860b",
+                                              "#444444", "#2a9d8f", "#b23a6f", "#8a5a2b"};
 
 // The smallest of 1, 2, 5, 10, 20, 50, ... that divides `length` into at most `most` steps.
 double round_step(double length, int most) {
   for (double decade = 1;; decade *= 10)
     for (const double digit : {1.0, 2.0, 5.0})
       if (length <= digit * decade * most) return digit * decade;
+}
+
+struct Tick {
+  double value;
+  std::string text;
+};
+
+// The marks of a logarithmic axis that reaches from one below `low` to one above `high`: at 1, 2 and 5 times
+// powers of ten, or where that were too many at powers of ten, equally far apart.
+std::vector<Tick> logarithmic_ticks(double low, double high) {
+  constexpr int kMost = 11;
+  const int bottom = static_cast<int>(std::floor(std::log10(low))),
+            top = static_cast<int>(std::floor(std::log10(high))) + 1;
+  const bool fine = 3 * (top - bottom) < kMost;
+  const int step = fine ? 1 : static_cast<int>(round_step(top - bottom, kMost - 1));
+  std::vector<Tick> ticks;
+  const auto complete = [&] { return ticks.size() > 1 && ticks.back().value >= high; };
+  for (int decade = bottom; !complete(); decade += step)
+    for (const int digit : {1, 2, 5}) {
+      if ((digit > 1 && !fine) || complete()) continue;
+      const double value = digit * std::pow(10.0, decade);
+      if (value <= low) ticks.clear();
+      const bool plain = decade >= -3 && decade <= 4;
+      ticks.push_back({value, plain ? fmt::format("{:g}", value) : fmt::format("{}e{}", digit, decade)});
+    }
+  return ticks;
 }
 
 struct Label {
@@ -113,18 +139,19 @@ std::string chart(const Curves& curves) {
         last = std::max(last, p.iteration);
       }
   if (!(high > 0)) return "<p>No values yet.</p>";
-  const double bottom = std::floor(std::log10(low)), top = std::max(std::ceil(std::log10(high)), bottom + 1);
+  const std::vector<Tick> ticks = logarithmic_ticks(low, high);
+  const double bottom = std::log10(ticks.front().value), top = std::log10(ticks.back().value);
   const auto x = [&](double iteration) { return kLeft + iteration / last * (kWidth - kLeft - kRight); };
   const auto y = [&](double value) {
     return kTop + (top - std::log10(value)) / (top - bottom) * (kHeight - kTop - kBottom);
   };
   std::string svg = fmt::format("<svg viewBox='0 0 {} {}' role='img'>", kWidth, kHeight);
-  for (double decade = bottom; decade <= top; decade += round_step(top - bottom, 10)) {
-    const double at = y(std::pow(10.0, decade));
+  for (const Tick& tick : ticks) {
+    const double at = y(tick.value);
     svg += fmt::format(
         "<line x1='{}' x2='{}' y1='{:.1f}' y2='{:.1f}' stroke='#ddd'/>"
-        "<text x='{}' y='{:.1f}' text-anchor='end'>1e{:.0f}</text>",
-        kLeft, kWidth - kRight, at, at, kLeft - 6, at + 4, decade);
+        "<text x='{}' y='{:.1f}' text-anchor='end'>{}</text>",
+        kLeft, kWidth - kRight, at, at, kLeft - 6, at + 4, tick.text);
   }
   for (double iteration = 0; iteration <= last; iteration += round_step(last, 6))
     svg += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:.0f}</text>", x(iteration),

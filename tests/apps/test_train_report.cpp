@@ -73,3 +73,22 @@ TEST_CASE("report: a long run is thinned, marks on the axes are round and few") 
   CHECK(contains(html, ">1e9</text>"));
   CHECK(!contains(html, ">1e8</text>"));
 }
+
+TEST_CASE("report: the axis is as long as the curve needs it") {
+  const auto marks = [](double low, double high) {
+    const std::string html = report_of(fmt::format(
+        "{{\"iteration\":1,\"weighted\":{{\"a\":{}}}}}\n{{\"iteration\":2,\"weighted\":{{\"a\":{}}}}}\n",
+        high, low));
+    static const std::regex mark("text-anchor='end'>([^<]*)<");
+    std::vector<std::string> texts;
+    for (std::sregex_iterator it(html.begin(), html.end(), mark), end; it != end; ++it)
+      texts.push_back((*it)[1]);
+    return texts;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(marks(0.3, 1.1) == Texts{"0.2", "0.5", "1", "2"});
+  CHECK(marks(0.5, 0.5) == Texts{"0.5", "1"});
+  CHECK(marks(0.02, 0.9) == Texts{"0.02", "0.05", "0.1", "0.2", "0.5", "1"});
+  CHECK(marks(3e6, 6e7) == Texts{"2e6", "5e6", "1e7", "2e7", "5e7", "1e8"});
+  CHECK(marks(2e-5, 3e3) == Texts{"1e-5", "1e-4", "0.001", "0.01", "0.1", "1", "10", "100", "1000", "10000"});
+}
