@@ -9,7 +9,7 @@ const void* packed_folded_weights(Context& context, conv2d::Plan& plan, Param we
   const Shape w = weight.shape();
   return weight.store->packed(weight.index, "folded " + plan.packed_key(pass), plan.packed_bytes(pass),
                               [&](const float* value, void* packed) {
-                                upsample::fold_weights(value, w.n, w.c, folded);
+                                upsample::fold_weights(context, value, w.n, w.c, folded);
                                 plan.pack(context, pass, folded, packed);
                               });
 }

@@ -71,7 +71,7 @@ void UpsampleConvLayer::backward(Context& context, const NodeIo& io) {
   if (weight_.trainable()) {
     plan_->backward_weights(context, io.inputs[0], work.phases, work.folded, nullptr, GradientMode::Overwrite,
                             work.convolution);
-    upsample::unfold_gradient(work.folded, w.n, w.c, weight_.gradient(), io.param_mode);
+    upsample::unfold_gradient(context, work.folded, w.n, w.c, weight_.gradient(), io.param_mode);
   }
   if (io.input_modes[0] != GradientMode::Ignore)
     plan_->backward_data(

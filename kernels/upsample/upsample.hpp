@@ -27,9 +27,9 @@ void upsample_nearest_forward(Context&, ConstTensorView x, TensorView y);
 void upsample_nearest_backward(Context&, ConstTensorView dy, TensorView dx, GradientMode);
 
 // w: (K,3,3,C), w4: (4K,2,2,C), overwritten.
-void fold_weights(const float* w, std::int64_t k, std::int64_t c, float* w4);
+void fold_weights(Context&, const float* w, std::int64_t k, std::int64_t c, float* w4);
 // dw: (K,3,3,C), overwritten or added to, from dw4: (4K,2,2,C). The transpose of fold_weights.
-void unfold_gradient(const float* dw4, std::int64_t k, std::int64_t c, float* dw, GradientMode);
+void unfold_gradient(Context&, const float* dw4, std::int64_t k, std::int64_t c, float* dw, GradientMode);
 
 // Arguments are checked by the functions above.
 namespace cpu {

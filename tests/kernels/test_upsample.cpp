@@ -107,7 +107,7 @@ TEST_CASE("upsample: a folded 2x2 convolution equals upsampling and a 3x3 convol
     const Dense<float> expected = convolve(up_padded, w, k, 3);
 
     std::vector<float> w4(4 * k * 4 * s.c, -1.0f);
-    fold_weights(w.data(), k, s.c, w4.data());
+    fold_weights(context, w.data(), k, s.c, w4.data());
     const auto replicate = Border::uniform(1, BorderMode::Replicate);
     Dense<float> x_padded(replicate.outer(s)), y(expected.shape);
     border::forward(context, x, x_padded, replicate);
@@ -120,20 +120,21 @@ TEST_CASE("upsample: a folded 2x2 convolution equals upsampling and a 3x3 convol
 }
 
 TEST_CASE("upsample: folding equals the reference, and its gradient is the transpose") {
+  Context context;
   const std::int64_t k = 3, c = 5;
   const auto w = integers(k * 9 * c, 8), dw4 = integers(4 * k * 4 * c, 9);
   std::vector<float> w4(dw4.size(), -1.0f), expected(dw4.size()), dw(w.size(), -1.0f);
-  fold_weights(w.data(), k, c, w4.data());
+  fold_weights(context, w.data(), k, c, w4.data());
   reference::fold_weights(w.data(), k, c, expected.data());
   CHECK(w4 == expected);
-  unfold_gradient(dw4.data(), k, c, dw.data(), GradientMode::Overwrite);
+  unfold_gradient(context, dw4.data(), k, c, dw.data(), GradientMode::Overwrite);
   CHECK(dot(to_doubles(w4), to_doubles(dw4)) == dot(to_doubles(w), to_doubles(dw)));
 
   auto twice = dw;
-  unfold_gradient(dw4.data(), k, c, twice.data(), GradientMode::Accumulate);
+  unfold_gradient(context, dw4.data(), k, c, twice.data(), GradientMode::Accumulate);
   for (float& v : dw) v *= 2;
   CHECK(twice == dw);
-  unfold_gradient(dw4.data(), k, c, twice.data(), GradientMode::Ignore);
+  unfold_gradient(context, dw4.data(), k, c, twice.data(), GradientMode::Ignore);
   CHECK(twice == dw);
 }
 
@@ -144,7 +145,7 @@ TEST_CASE("upsample: wrong arguments are named") {
         "upsample forward: y has shape (1,4,5,3), expected (1,4,4,3)");
   CHECK(error_of([&] { upsample_nearest_backward(context, y, x, GradientMode::Overwrite); }) ==
         "upsample backward: dy has shape (1,4,5,3), expected (1,4,4,3)");
-  CHECK(contains(error_of([&] { fold_weights(nullptr, 2, 2, nullptr); }), "missing weights"));
+  CHECK(contains(error_of([&] { fold_weights(context, nullptr, 2, 2, nullptr); }), "missing weights"));
 }
 
 }  // namespace chiaro::upsample
