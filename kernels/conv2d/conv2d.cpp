@@ -50,7 +50,8 @@ std::unique_ptr<Plan> Plan::make(Context& context, const Problem& problem) {
   };
   if constexpr (kHaveCuda)
     if (context.device() == Device::Cuda) {
-      static constexpr std::array<Entry, 1> kCudaList = {{{"cudnn", make_cudnn_plan}}};
+      static constexpr std::array<Entry, 2> kCudaList = {
+          {{"cudnn", make_cudnn_plan}, {"implicit_gemm", make_implicit_gemm_plan}}};
       return choose(kCudaList);
     }
   if constexpr (kHaveOneDnn) {

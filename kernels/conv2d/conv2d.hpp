@@ -46,7 +46,8 @@ enum class Pass { Forward, BackwardData, BackwardWeights };
 class Plan {
  public:
   // The first implementation that can do the problem: onednn_columns, onednn, reference; on CUDA devices
-  // cudnn. The pointers of all calls are then the device's, and calls return before they have run.
+  // cudnn, implicit_gemm. The pointers of all calls are then the device's, and calls return before they have
+  // run.
   static std::unique_ptr<Plan> make(Context&, const Problem&);
   virtual ~Plan() = default;
 

@@ -2,7 +2,8 @@
 //
 // A pass is planned when it is first asked about, so a network that only runs forward plans no gradients;
 // plans are shared by equal problems of one context. Packed weights: KRSC in the graph's dtype, the same for
-// forward and backward data except beside an fp32 y, where the forward pass wants fp32.
+// forward and backward data except beside an fp32 y, where the forward pass wants fp32. A gradient that cuDNN
+// has no engine for, in either mode, is left to a plan of our own kernels, which this one then holds.
 #include <array>
 #include <optional>
 
@@ -85,6 +86,27 @@ class CudnnPlan final : public Plan {
   int64_t y_count() const { return problem().y().count(); }
   int64_t dw_bytes() const { return problem().weight_count() * size_of(DType::BF16); }
 
+  // Whether cuDNN does a gradient, in both modes.
+  bool has(Pass pass) const {
+    return planned(pass).plan && (!accumulates_itself(pass) || planned(pass, true).plan);
+  }
+  static GradientMode mode_of(bool accumulate) {
+    return accumulate ? GradientMode::Accumulate : GradientMode::Overwrite;
+  }
+  // Whether the library is asked to add to the gradient.
+  bool accumulates_itself(Pass pass) const {
+    return pass == Pass::BackwardData || (pass == Pass::BackwardWeights && !is_bf16());
+  }
+  // Our own kernels, for a gradient that cuDNN does not do; else nullptr.
+  Plan* own_kernels(Pass pass) const {
+    if (pass == Pass::Forward || has(pass)) return nullptr;
+    if (!own_) {
+      std::string no_refusal;
+      own_ = make_implicit_gemm_plan(device_, problem(), no_refusal);
+    }
+    return own_.get();
+  }
+
   std::string details_impl() const override {
     const auto& p = runnable(Pass::Forward);
     return fmt::format("engine {}{}", p.plan->engine().index,
@@ -92,13 +114,16 @@ class CudnnPlan final : public Plan {
   }
 
   std::string packed_key_impl(Pass pass) const override {
+    if (const Plan* own = own_kernels(pass)) return own->packed_key(pass);
     const bool rounded = pass == Pass::Forward && is_mixed();
     return fmt::format("cudnn krsc {}", rounded ? "bf16 in fp32" : name_of(problem().dtype));
   }
   int64_t packed_bytes_impl(Pass pass) const override {
+    if (const Plan* own = own_kernels(pass)) return own->packed_bytes(pass);
     return problem().weight_count() * size_of(pass == Pass::Forward ? planned(pass).dtype : problem().dtype);
   }
   void pack_impl(Context& context, Pass pass, const float* w, void* packed) override {
+    if (Plan* own = own_kernels(pass)) return own->pack(context, pass, w, packed);
     const int64_t count = problem().weight_count();
     if (pass == Pass::Forward && is_mixed())
       cuda::round_through_bf16(context.cuda().stream(), static_cast<float*>(packed), w, count);
@@ -110,12 +135,13 @@ class CudnnPlan final : public Plan {
   int64_t library_bytes(Pass pass) const {
     int64_t bytes = 0;
     for (const bool accumulate : {false, true}) {
-      if (accumulate && (pass == Pass::Forward || (pass == Pass::BackwardWeights && is_bf16()))) continue;
+      if (accumulate && !accumulates_itself(pass)) continue;
       if (const auto* plan = planned(pass, accumulate).plan) bytes = std::max(bytes, plan->workspace_bytes());
     }
     return aligned(bytes);
   }
   int64_t workspace_bytes_impl(Pass pass) const override {
+    if (const Plan* own = own_kernels(pass)) return own->workspace_bytes(pass);
     const Problem& p = problem();
     int64_t bytes = library_bytes(pass);
     if (pass == Pass::Forward) {
@@ -176,6 +202,10 @@ class CudnnPlan final : public Plan {
   void backward_data_impl(Context& context, const void* dy, const void* packed, void* dx, bool accumulate,
                           void* workspace) override {
     const chiaro::cuda::ProfilerRange range("conv2d backward data");
+    const Problem& p = problem();
+    if (Plan* own = own_kernels(Pass::BackwardData))
+      return own->backward_data(context, {dy, p.y_dtype, p.y()}, packed, {dx, p.dtype, p.x},
+                                mode_of(accumulate), workspace);
     const PlannedPass& pass = runnable(Pass::BackwardData, accumulate);
     Parts parts(workspace);
     dy = bf16_dy(context, dy, parts);
@@ -187,6 +217,9 @@ class CudnnPlan final : public Plan {
                              bool accumulate, void* workspace) override {
     const chiaro::cuda::ProfilerRange range("conv2d backward weights");
     const Problem& p = problem();
+    if (Plan* own = own_kernels(Pass::BackwardWeights))
+      return own->backward_weights(context, {x, p.dtype, p.x}, {dy, p.y_dtype, p.y()}, dw, db,
+                                   mode_of(accumulate), workspace);
     const PlannedPass& pass = runnable(Pass::BackwardWeights, accumulate && !is_bf16());
     Parts parts(workspace);
     if (db) {
@@ -202,9 +235,10 @@ class CudnnPlan final : public Plan {
                    accumulate);
   }
 
-  Context device_;
+  mutable Context device_;
   bool tf32_;
   mutable std::array<std::optional<PlannedPass>, 6> passes_;  // by slot()
+  mutable std::unique_ptr<Plan> own_;                         // see own_kernels()
 };
 
 }  // namespace

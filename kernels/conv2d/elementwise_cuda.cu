@@ -1,6 +1,6 @@
 // Bytes moved: assign and round_through_bf16 read `from` (and `to`, when adding) and write `to` once;
-// column_sum reads dy once and writes and reads its partial sums, K floats for every kRowsPerBlock rows or
-// more.
+// sum_partials reads every partial sum and writes `to` once; column_sum reads dy once and writes and reads
+// its partial sums, K floats for every kRowsPerBlock rows or more.
 #include "kernels/conv2d/elementwise_cuda.hpp"
 
 #include <algorithm>
@@ -72,13 +72,13 @@ __global__ void column_sum_kernel(const T* dy, std::int64_t rows, std::int64_t r
   }
 }
 
-__global__ void column_sum_finish_kernel(const float* partial, std::int64_t blocks, std::int64_t k_count,
-                                         float* db, bool add) {
-  const std::int64_t k = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (k >= k_count) return;
+__global__ void sum_partials_kernel(const float* partials, std::int64_t partial_count, std::int64_t count,
+                                    float* to, bool add) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= count) return;
   float sum = 0;
-  for (std::int64_t block = 0; block < blocks; ++block) sum += partial[block * k_count + k];
-  db[k] = add ? db[k] + sum : sum;
+  for (std::int64_t part = 0; part < partial_count; ++part) sum += partials[part * count + i];
+  to[i] = add ? to[i] + sum : sum;
 }
 
 }  // namespace
@@ -97,6 +97,12 @@ void round_through_bf16(CudaStream stream, float* to, const float* from, std::in
   launch_assign<true>(stream, to, from, count, false);
 }
 
+void sum_partials(CudaStream stream, const float* partials, std::int64_t partial_count, std::int64_t count,
+                  float* to, bool add) {
+  launch("conv2d sum_partials", sum_partials_kernel, blocks_for(count, kThreads), kThreads, 0, stream,
+         partials, partial_count, count, to, add);
+}
+
 std::int64_t column_sum_workspace_bytes(std::int64_t rows, std::int64_t k) {
   return row_blocks(rows) * k * 4;
 }
@@ -110,8 +116,7 @@ void column_sum(CudaStream stream, DType dtype, const void* dy, std::int64_t row
     launch("conv2d column_sum", column_sum_kernel<T>, grid, dim3(kLanes, kRowLanes), 0, stream,
            static_cast<const T*>(dy), rows, rows_per_block(rows), k, partial);
   });
-  launch("conv2d column_sum_finish", column_sum_finish_kernel, blocks_for(k, kThreads), kThreads, 0, stream,
-         partial, row_blocks(rows), k, db, add);
+  sum_partials(stream, partial, row_blocks(rows), k, db, add);
 }
 
 }  // namespace chiaro::conv2d::cuda

@@ -1,5 +1,5 @@
-// Small kernels around cuDNN's convolutions. Pointers are of device memory, 16-byte aligned; everything is
-// queued in the stream. Deterministic.
+// Small kernels around convolutions, cuDNN's and ours. Pointers are of device memory, 16-byte aligned;
+// everything is queued in the stream. Deterministic.
 #pragma once
 #include "kernels/common/cuda_stream.hpp"
 #include "kernels/common/tensor_view.hpp"
@@ -13,6 +13,10 @@ void assign(CudaStream stream, DType to_dtype, void* to, DType from_dtype, const
 
 // to[i] = from[i] rounded to bf16, kept as fp32.
 void round_through_bf16(CudaStream stream, float* to, const float* from, std::int64_t count);
+
+// to[i] = sum over part of partials[part,i] in order of part, or added to. partials: (partial_count, count).
+void sum_partials(CudaStream stream, const float* partials, std::int64_t partial_count, std::int64_t count,
+                  float* to, bool add);
 
 // db[k] = sum over rows of dy[row,k], or added to db. dy: (rows, K). Partial sums of fixed blocks of rows are
 // added in order. Workspace: column_sum_workspace_bytes(rows, k).

@@ -15,7 +15,9 @@ std::unique_ptr<Plan> make_onednn_plan(Context&, const Problem&, std::string& re
 std::unique_ptr<Plan> make_onednn_columns_plan(Context&, const Problem&, std::string& refusal);
 
 // cuDNN on the context's GPU. Declines when no precompiled or run-time compiled engine fits the forward pass;
-// a gradient that has none throws when it is called.
+// a gradient that has none runs as implicit_gemm.
 std::unique_ptr<Plan> make_cudnn_plan(Context&, const Problem&, std::string& refusal);
+// Our own CUDA kernels, the last resort on GPUs; never declines.
+std::unique_ptr<Plan> make_implicit_gemm_plan(Context&, const Problem&, std::string& refusal);
 
 }  // namespace chiaro::conv2d
