@@ -21,8 +21,9 @@ __global__ void __launch_bounds__(kSumThreads, 4) sum_kernel(Op op, std::int64_t
       for (std::int64_t k = i; k < count; ++k) sum += op.template run<1>(k);
     }
   }
+  if (!partial) return;  // of all threads
   sum = block_sum<kSumThreads>(sum);
-  if (partial && threadIdx.x == 0) partial[blockIdx.x] = sum;
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
 // *out = the sum of the blocks, or its square root.

@@ -1,6 +1,7 @@
 #include "kernels/gram/gram_cuda.hpp"
 
 #include "kernels/common/elementwise.cuh"
+#include "kernels/common/grid_sum.cuh"
 #include "kernels/common/tensor_cores.cuh"
 #include "kernels/gram/gram_config.hpp"
 
@@ -8,16 +9,24 @@ namespace chiaro::gram::cuda {
 
 namespace {
 
-// The tile pair of a block: channels i0 .. i0 + 63 times channels j0 .. j0 + 63, over pixels begin .. end
-// - 1. Blocks are (pair, split, picture); pairs run row by row through the upper triangle.
-struct Place {
-  int i0, j0, begin, end;
+// A tile pair: channels i0 .. i0 + 63 times channels j0 .. j0 + 63. Pairs run row by row through the upper
+// triangle.
+struct Pair {
+  int i0, j0;
+
+  __device__ Pair(const Config& config, int pair) {
+    int row = 0;
+    while (pair >= config.tiles - row) pair -= config.tiles - row++;
+    i0 = row * kTile, j0 = (row + pair) * kTile;
+  }
+};
+
+// What a block multiplies: its tile pair over pixels begin .. end - 1. Blocks are (pair, split, picture).
+struct Place : Pair {
+  int begin, end;
   float* partial;  // (64, 64)
 
-  __device__ Place(const Config& config, int pixels, float* partials) {
-    int row = 0, rest = blockIdx.x;
-    while (rest >= config.tiles - row) rest -= config.tiles - row++;
-    i0 = row * kTile, j0 = (row + rest) * kTile;
+  __device__ Place(const Config& config, int pixels, float* partials) : Pair(config, blockIdx.x) {
     begin = blockIdx.y * config.split_pixels;
     end = begin + config.split_pixels < pixels ? begin + config.split_pixels : pixels;
     partial =
@@ -156,40 +165,48 @@ __global__ void __launch_bounds__(kTensorThreads, 2)
 constexpr std::size_t kTensorShared = 2 * kTile * kStride * sizeof(bf16);
 static_assert(kTensorShared >= kTile * kSumStride * sizeof(float));
 
-// g[i,j] = g[j,i] = scale * sum of the splits of tile pair (i,j), in order. Over pictures of (C,C).
+// Over the elements (n, pair, i, j) of the first split's partial tiles: adds the splits in order and mirrors.
+// With a target: the gradient of the style loss in place of g, and the value's part of these elements.
 struct Finish {
   const float* partials;
-  float* g;
+  float* out;  // (N,C,C): g, or dg
   float scale;
   int channels;
   Config config;
+  const float* target = nullptr;  // (C,C)
+  double coefficient = 0;
+  float factor = 1;  // of g - target in dg
 
   template <int V>
-  __device__ void run(int n, int i, int j, int) const {
-    if (i > j) return;
-    const int row = i / kTile, pair = row * config.tiles - row * (row - 1) / 2 + j / kTile - row;
-    const float* tile = partials + (std::int64_t(n) * config.pairs + pair) * config.splits * (kTile * kTile) +
-                        i % kTile * kTile + j % kTile;
+  __device__ double run(std::int64_t element) const {
+    static_assert(V == 1);
+    constexpr int kTileSize = kTile * kTile;
+    const std::int64_t tile = element / kTileSize;
+    const int in_tile = int(element % kTileSize);
+    const Pair pair(config, int(tile % config.pairs));
+    const int i = pair.i0 + in_tile / kTile, j = pair.j0 + in_tile % kTile;
+    if (i > j || j >= channels) return 0;
+    const float* part = partials + tile * config.splits * kTileSize + in_tile;
     float sum = 0;
-    for (int s = 0; s < config.splits; ++s) sum += tile[s * (kTile * kTile)];
-    float* picture = g + std::int64_t(n) * channels * channels;
-    picture[i * channels + j] = picture[j * channels + i] = scale * sum;
+    for (int s = 0; s < config.splits; ++s) sum += part[s * kTileSize];
+    float result = scale * sum;
+    double value = 0;
+    if (target) {
+      const float difference = result - target[i * channels + j];
+      value = (i == j ? coefficient : 2 * coefficient) * (double(difference) * difference);
+      result = factor * difference;
+    }
+    float* picture = out + tile / config.pairs * channels * channels;
+    picture[i * channels + j] = picture[j * channels + i] = result;
+    return value;
   }
 };
 
-}  // namespace
-
-std::int64_t forward_workspace_bytes(Shape f) {
-  const Config config = pick_config(f);
-  return f.n * config.pairs * config.splits * kTile * kTile * std::int64_t(sizeof(float));
-}
-
-void forward(CudaStream stream, ConstTensorView f, float* g, float scale, void* workspace) {
+// The partial tiles of all pictures, (N, pairs, splits, 64, 64).
+void multiply(CudaStream stream, ConstTensorView f, const Config& config, float* partials) {
   const Shape& s = f.shape;
-  const Config config = pick_config(s);
   const int pixels = static_cast<int>(s.pixels()), channels = static_cast<int>(s.c);
   const dim3 grid(config.pairs, config.splits, static_cast<unsigned>(s.n));
-  float* partials = static_cast<float*>(workspace);
   require(s.pixels() <= 0x7fffffff && s.n <= 65535, "gram: f {} is too large", to_string(s));
   if (f.dtype == DType::BF16 && s.c % 8 == 0 && is_aligned(f.data))
     launch("gram_tensor", tensor_kernel, grid, dim3(kTensorThreads), kTensorShared, stream, f.as<bf16>(),
@@ -200,8 +217,49 @@ void forward(CudaStream stream, ConstTensorView f, float* g, float scale, void* 
       launch("gram_tiled", tiled_kernel<T>, grid, dim3(256), 0, stream, f.as<T>(), partials, pixels, channels,
              config);
     });
-  launch_pixels<4>("gram_finish", stream, Finish{partials, g, scale, channels, config}, {s.n, s.c, s.c, 1},
-                   false);
+}
+
+// value: null when op has no target.
+void finish(const char* name, CudaStream stream, const Finish& op, std::int64_t pictures, float* value,
+            void* sums) {
+  launch_grid_sum<1>(name, stream, op, pictures * op.config.pairs * kTile * kTile, false, sums, value);
+}
+
+}  // namespace
+
+std::int64_t forward_workspace_bytes(Shape f) {
+  const Config config = pick_config(f);
+  return f.n * config.pairs * config.splits * kTile * kTile * std::int64_t(sizeof(float));
+}
+
+std::int64_t style_loss_workspace_bytes(Shape f) {
+  return forward_workspace_bytes(f) + kGridSumBytes;
+}
+
+void forward(CudaStream stream, ConstTensorView f, float* g, float scale, void* workspace) {
+  const Config config = pick_config(f.shape);
+  float* partials = static_cast<float*>(workspace);
+  multiply(stream, f, config, partials);
+  finish("gram_finish", stream,
+         {.partials = partials, .out = g, .scale = scale, .channels = int(f.shape.c), .config = config},
+         f.shape.n, nullptr, nullptr);
+}
+
+void style_loss(CudaStream stream, const StyleLossArgs& args) {
+  const Shape& s = args.f.shape;
+  const Config config = pick_config(s);
+  float* partials = static_cast<float*>(args.workspace);
+  multiply(stream, args.f, config, partials);
+  finish("gram_style_finish", stream,
+         {.partials = partials,
+          .out = args.dg,
+          .scale = args.scale,
+          .channels = int(s.c),
+          .config = config,
+          .target = args.target,
+          .coefficient = args.coefficient,
+          .factor = float(2 * args.gradient_coefficient)},
+         s.n, args.value, static_cast<char*>(args.workspace) + forward_workspace_bytes(s));
 }
 
 }  // namespace chiaro::gram::cuda

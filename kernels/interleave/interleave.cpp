@@ -45,6 +45,11 @@ void backward(Context& context, const BackwardArgs& args) {
   check_present(op, "dy", args.dy);
   check_even(op, "dy", args.dy.shape);
   check_windows(op, args.targets, args.dy.dtype, args.dy.shape);
+  if (args.y) check_tensor(op, "y", args.y, args.dy.dtype, args.dy.shape);
+  if (args.dadd_mode != GradientMode::Ignore)
+    check_tensor(op, "dadd", args.dadd, args.dy.dtype, args.dy.shape);
+  require(args.dadd_mode != GradientMode::Accumulate || args.dadd.data != args.dy.data,
+          "{}: dadd is dy, but dadd is to be added to", op);
   on_device(
       context, [&] { cpu::backward(args); }, [&](auto stream) { cuda::backward(stream, args); });
 }

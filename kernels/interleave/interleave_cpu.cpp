@@ -43,19 +43,43 @@ void forward_typed(const ForwardArgs& args) {
   });
 }
 
+// dy of one pixel to its phase, masked where there is y, and to the gradient of what was added.
+template <class T>
+void backward_pixel(const T* dy, const T* y, T* target, T* dadd, bool accumulate, std::int64_t c) {
+  if (!y) {
+    copy_run(dy, target, c);
+  } else {
+#pragma omp simd
+    for (std::int64_t k = 0; k < c; ++k) {
+      const float incoming = dy[k];
+      store(target[k], float(y[k]) > 0.0f ? incoming : 0.0f);
+    }
+  }
+  if (!dadd) return;
+  if (accumulate)
+    add_run(target, dadd, c);
+  else
+    copy_run(target, dadd, c);
+}
+
 template <class T>
 void backward_typed(const BackwardArgs& args) {
   const Shape& s = args.dy.shape;
   const std::int64_t c = s.c;
   const T* dy = args.dy.as<T>();
+  const T* y = args.y ? args.y.as<T>() : nullptr;
+  T* dadd = args.dadd_mode == GradientMode::Ignore ? nullptr : args.dadd.as<T>();
+  const bool accumulate = args.dadd_mode == GradientMode::Accumulate;
   parallel_for(s.n * s.h, [&](std::int64_t task) {
     const std::int64_t n = task / s.h, i = task % s.h / 2, a = task % s.h % 2;
-    const Target &even = args.targets[2 * a], &odd = args.targets[2 * a + 1];
-    T *even_row = row_of<T>(even, n, i), *odd_row = row_of<T>(odd, n, i);
-    const T* row = dy + task * s.w * c;
-    for (std::int64_t j = 0; j < s.w / 2; ++j) {
-      copy_run(row + 2 * j * c, even_row + j * even.t.shape.c, c);
-      copy_run(row + (2 * j + 1) * c, odd_row + j * odd.t.shape.c, c);
+    for (std::int64_t b = 0; b < 2; ++b) {
+      const Target& phase = args.targets[2 * a + b];
+      T* row = row_of<T>(phase, n, i);
+      for (std::int64_t j = 0; j < s.w / 2; ++j) {
+        const std::int64_t p = (task * s.w + 2 * j + b) * c;
+        backward_pixel(dy + p, y ? y + p : nullptr, row + j * phase.t.shape.c, dadd ? dadd + p : nullptr,
+                       accumulate, c);
+      }
     }
   });
 }

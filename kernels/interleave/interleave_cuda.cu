@@ -59,9 +59,36 @@ struct Forward {
   }
 };
 
+// The gradient on its way from y to the phases: masked by the ReLU, and handed to what was added.
+template <class T>
+struct Incoming {
+  Picture<const T> dy;
+  const T* y;  // null: no ReLU
+  T* dadd;     // may be null
+  bool accumulate;
+
+  template <int V>
+  __device__ void take(int n, int h, int w, int c, float (&v)[V]) const {
+    const std::int64_t at = dy.at(n, h, w, c) - dy.data;
+    load<V>(dy.data + at, v);
+    if (y) {
+      float out[V];
+      load<V>(y + at, out);
+      CHIARO_UNROLL
+      for (int k = 0; k < V; ++k) v[k] = out[k] > 0 ? v[k] : 0.0f;
+    }
+    if (dadd) {
+      float same[V];
+      CHIARO_UNROLL
+      for (int k = 0; k < V; ++k) same[k] = v[k];
+      store_gradient<V>(dadd + at, same, accumulate);
+    }
+  }
+};
+
 template <class T>
 struct Backward {
-  Picture<const T> dy;
+  Incoming<T> incoming;
   Phase<T> targets[4];
 
   template <int V>
@@ -69,7 +96,7 @@ struct Backward {
     CHIARO_UNROLL
     for (int ab = 0; ab < 4; ++ab) {
       float v[V];
-      load<V>(dy.at(n, 2 * i + ab / 2, 2 * j + ab % 2, c), v);
+      incoming.template take<V>(n, 2 * i + ab / 2, 2 * j + ab % 2, c, v);
       store<V>(targets[ab].at(n, i, j, c), v);
     }
   }
@@ -78,7 +105,7 @@ struct Backward {
 // Runs over all of one target tensor: the window that an element lies in, or zero.
 template <class T>
 struct BackwardRest {
-  Picture<const T> dy;
+  Incoming<T> incoming;
   Phase<T> targets[4];
   Picture<T> target;
 
@@ -89,9 +116,10 @@ struct BackwardRest {
     for (int ab = 0; ab < 4; ++ab) {
       const Phase<T>& phase = targets[ab];
       const int i = row - phase.row0, j = column - phase.col0, c = channel - phase.channel0;
+      const Picture<const T>& dy = incoming.dy;
       const bool inside = phase.picture.data == target.data && i >= 0 && 2 * i < dy.h && j >= 0 &&
                           2 * j < dy.w && c >= 0 && c < dy.c;
-      if (inside) load<V>(dy.at(n, 2 * i + ab / 2, 2 * j + ab % 2, c), v);
+      if (inside) incoming.template take<V>(n, 2 * i + ab / 2, 2 * j + ab % 2, c, v);
     }
     store<V>(target.at(n, row, column, channel), v);
   }
@@ -116,8 +144,14 @@ void backward(CudaStream stream, const BackwardArgs& args) {
     using T = decltype(zero);
     const Shape& s = args.dy.shape;
     // Vectors must divide the channels of dy too, so that none crosses the end of a window.
-    const bool vectors = is_aligned(args.dy.data) && s.c % kVectorOf<T> == 0 && vectors_fit<T>(args.targets);
-    Backward<T> op{.dy = picture_of<T>(ConstTensorView(args.dy)), .targets = {}};
+    const bool vectors = all_aligned(args.dy.data, args.y.data, args.dadd.data) && s.c % kVectorOf<T> == 0 &&
+                         vectors_fit<T>(args.targets);
+    const bool hands_on = args.dadd_mode != GradientMode::Ignore;
+    Backward<T> op{.incoming = {.dy = picture_of<T>(args.dy),
+                                .y = args.y ? args.y.as<T>() : nullptr,
+                                .dadd = hands_on ? args.dadd.as<T>() : nullptr,
+                                .accumulate = args.dadd_mode == GradientMode::Accumulate},
+                   .targets = {}};
     for (int k = 0; k < 4; ++k) op.targets[k] = phase_of<T>(args.targets[k]);
     if (!args.zero_rest) {
       launch_pixels<kVectorOf<T>>("interleave_backward", stream, op, {s.n, s.h / 2, s.w / 2, s.c}, vectors);
@@ -128,7 +162,7 @@ void backward(CudaStream stream, const BackwardArgs& args) {
       for (int earlier = 0; earlier < k; ++earlier)
         seen |= args.targets[earlier].t.data == args.targets[k].t.data;
       if (seen) continue;
-      BackwardRest<T> rest{.dy = op.dy, .targets = {}, .target = op.targets[k].picture};
+      BackwardRest<T> rest{.incoming = op.incoming, .targets = {}, .target = op.targets[k].picture};
       for (int i = 0; i < 4; ++i) rest.targets[i] = op.targets[i];
       launch_pixels<kVectorOf<T>>("interleave_backward_rest", stream, rest, args.targets[k].t.shape, vectors);
     }

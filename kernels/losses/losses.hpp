@@ -6,9 +6,10 @@
 // Layout: NHWC, dense.  a, b, x: (N,H,W,C); b may have N = 1 and then serves every picture.  Each may be fp32
 // or bf16, and gradients may differ from their inputs.  value: one fp32, overwritten. The mean over a is
 // scale = 1 / count.  Sums in double over fixed blocks, added in block order: deterministic, with any number
-// of threads.  Gradients are computed in fp32, rounded once, and follow their GradientMode. Workspace: as
-// many bytes as the functions below say, aligned to 8; contents need not be kept. Source: Johnson et al.
-// 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean form.
+// of threads.  Gradients are computed in fp32, rounded once, and follow their GradientMode; da may be a.
+// Workspace: as many bytes as the functions below say, aligned to 8; contents need not be kept. Source:
+// Johnson et al. 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean
+// form.
 #pragma once
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"

@@ -50,7 +50,7 @@ void forward(Context& context, ConstTensorView x, TensorView y, const Attributes
 }
 
 void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx,
-              GradientMode mode, const Attributes& attributes) {
+              GradientMode mode, const Attributes& attributes, bool relu) {
   if (mode == GradientMode::Ignore) return;
   check_pair("x", x, "y", y, attributes);
   check_pair("x", x, "dy", dy, attributes);
@@ -58,9 +58,9 @@ void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTenso
   require(dx.shape == x.shape, "max_pool: dx has shape {}, expected {}", to_string(dx.shape),
           to_string(x.shape));
   on_device(
-      context, [&] { cpu::backward(x, y, dy, dx, mode == GradientMode::Accumulate, attributes); },
+      context, [&] { cpu::backward(x, y, dy, dx, mode == GradientMode::Accumulate, attributes, relu); },
       [&](auto stream) {
-        cuda::backward(stream, x, y, dy, dx, mode == GradientMode::Accumulate, attributes);
+        cuda::backward(stream, x, y, dy, dx, mode == GradientMode::Accumulate, attributes, relu);
       });
 }
 

@@ -4,8 +4,9 @@
 // P = floor((H + pad_top + pad_bottom - window) / stride) + 1, Q likewise.  Pads must be smaller than the
 // window. A NaN in a window makes its maximum NaN. Backward reads x, y and dy; all of dy goes to the first
 // element of the window, in row-major order, that equals the maximum (as PyTorch does).  Windows that overlap
-// are added in fp32 and rounded once.  dx follows its GradientMode. Deterministic, with any number of
-// threads.  No workspace.
+// are added in fp32 and rounded once.  dx follows its GradientMode. `relu`: x is what a ReLU wrote, and dx
+// gets the gradient before it, that is, 0 where x is not positive; this costs nothing here and saves the
+// pass over dx that relu::backward takes. Deterministic, with any number of threads.  No workspace.
 #pragma once
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"
@@ -27,12 +28,12 @@ Shape output_shape(Shape x, const Attributes& attributes);
 void forward(Context& context, ConstTensorView x, TensorView y, const Attributes& attributes = {});
 
 void backward(Context& context, ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx,
-              GradientMode mode, const Attributes& attributes = {});
+              GradientMode mode, const Attributes& attributes = {}, bool relu = false);
 
 namespace cpu {
 void forward(ConstTensorView x, TensorView y, const Attributes& attributes);
 void backward(ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx, bool accumulate,
-              const Attributes& attributes);
+              const Attributes& attributes, bool relu);
 }  // namespace cpu
 
 }  // namespace chiaro::max_pool

@@ -41,13 +41,14 @@ void pool_four(const T* x, std::int64_t pitch, T* y, std::int64_t C) {
   }
 }
 
-// dx0 and dx1: the two pixels of the upper and of the lower row.
-template <bool kAccumulate, class T>
+// dx0 and dx1: the two pixels of the upper and of the lower row. An element that takes the gradient equals y,
+// so y says whether a ReLU before it lets the gradient pass.
+template <bool kAccumulate, bool kRelu, class T>
 void route_four(const T* __restrict x0, const T* __restrict x1, const T* __restrict y, const T* __restrict dy,
                 T* __restrict dx0, T* __restrict dx1, std::int64_t C) {
 #pragma omp simd
   for (std::int64_t c = 0; c < C; ++c) {
-    const float max = y[c], gradient = dy[c];
+    const float max = y[c], incoming = dy[c], gradient = !kRelu || max > 0.f ? incoming : 0.f;
     const float a = x0[c], b = x0[C + c], d = x1[c];
     const bool hit_a = (a == max) | (a != a), hit_b = (b == max) | (b != b), hit_d = (d == max) | (d != d);
     store_gradient(dx0[c], hit_a ? gradient : 0.f, kAccumulate);
@@ -66,12 +67,13 @@ void keep_larger(float* __restrict best, const T* __restrict x, std::int64_t C) 
 // Adds dy where x is the first maximum met; open[c] is 1 until then.
 template <class T>
 void route_one(const T* __restrict x, const T* __restrict y, const T* __restrict dy,
-               std::int32_t* __restrict open, std::int32_t is_ours, float* __restrict sum, std::int64_t C) {
+               std::int32_t* __restrict open, std::int32_t is_ours, bool relu, float* __restrict sum,
+               std::int64_t C) {
 #pragma omp simd
   for (std::int64_t c = 0; c < C; ++c) {
     const float value = x[c], max = y[c], gradient = dy[c];
     const std::int32_t match = (value == max) | (value != value);
-    const std::int32_t hit = open[c] & match;
+    const std::int32_t hit = open[c] & match & (!relu | (max > 0.f));
     sum[c] += (hit & is_ours) != 0 ? gradient : 0.f;
     open[c] &= ~match;
   }
@@ -88,14 +90,14 @@ void halve(const T* x, Shape s, T* y, Shape o) {
 }
 
 // Writes both rows of x that output row p covers, and, when H is odd, the last row, which no window covers.
-template <bool kAccumulate, class T>
+template <bool kAccumulate, bool kRelu, class T>
 void halve_backward(const T* x, const T* y, const T* dy, Shape s, Shape o, T* dx) {
   const std::int64_t pitch = s.w * s.c;
   parallel_for(o.n * o.h, [=](std::int64_t row) {
     const std::int64_t p = row % o.h, first = (row / o.h * s.h + 2 * p) * pitch;
     for (std::int64_t q = 0; q < o.w; ++q) {
       const std::int64_t upper = first + 2 * q * s.c, lower = upper + pitch, out = (row * o.w + q) * s.c;
-      route_four<kAccumulate>(x + upper, x + lower, y + out, dy + out, dx + upper, dx + lower, s.c);
+      route_four<kAccumulate, kRelu>(x + upper, x + lower, y + out, dy + out, dx + upper, dx + lower, s.c);
     }
     if (kAccumulate) return;
     for (std::int64_t r = 0; r < 2; ++r)
@@ -126,7 +128,7 @@ void any_forward(const T* x, Shape s, T* y, Shape o, const Attributes& a) {
 // blocks are looked at twice, but nothing is written by two tasks.
 template <class T>
 void any_backward(const T* x, const T* y, const T* dy, Shape s, Shape o, T* dx, bool accumulate,
-                  const Attributes& a) {
+                  const Attributes& a, bool relu) {
   constexpr std::int64_t kRows = 8;
   const std::int64_t pitch = s.w * s.c, blocks = divide_up(s.h, kRows);
   parallel_for(s.n * blocks, [&](std::int64_t task) {
@@ -145,7 +147,8 @@ void any_backward(const T* x, const T* y, const T* dy, Shape s, Shape o, T* dx, 
             if (h < 0 || h >= end || w < 0 || w >= s.w) continue;
             const bool is_ours = h >= begin;  // else only to know whether the maximum was there
             float* to = sum.data() + (is_ours ? (h - begin) * pitch + w * s.c : 0);
-            route_one(x + (n * s.h + h) * pitch + w * s.c, y + out, dy + out, open.data(), is_ours, to, s.c);
+            route_one(x + (n * s.h + h) * pitch + w * s.c, y + out, dy + out, open.data(), is_ours, relu, to,
+                      s.c);
           }
       }
     T* to = dx + (n * s.h + begin) * pitch;
@@ -164,14 +167,16 @@ void forward(ConstTensorView x, TensorView y, const Attributes& attributes) {
 }
 
 void backward(ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx, bool accumulate,
-              const Attributes& attributes) {
+              const Attributes& attributes, bool relu) {
   visit_dtype(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     if (is_halving(attributes)) {
-      const auto run = accumulate ? halve_backward<true, T> : halve_backward<false, T>;
+      const auto run = accumulate ? (relu ? halve_backward<true, true, T> : halve_backward<true, false, T>)
+                                  : (relu ? halve_backward<false, true, T> : halve_backward<false, false, T>);
       return run(x.as<T>(), y.as<T>(), dy.as<T>(), x.shape, y.shape, dx.as<T>());
     }
-    any_backward(x.as<T>(), y.as<T>(), dy.as<T>(), x.shape, y.shape, dx.as<T>(), accumulate, attributes);
+    any_backward(x.as<T>(), y.as<T>(), dy.as<T>(), x.shape, y.shape, dx.as<T>(), accumulate, attributes,
+                 relu);
   });
 }
 

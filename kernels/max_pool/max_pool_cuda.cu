@@ -41,8 +41,8 @@ struct Forward {
 };
 
 // Over the pixels of dx. An element takes the gradient of a window when it equals the maximum and no earlier
-// element of the window does.
-template <class T>
+// element of the window does. A ReLU's mask closes windows whose maximum is not positive.
+template <class T, bool kRelu>
 struct Backward {
   Picture<const T> x, y, dy;
   Picture<T> dx;
@@ -80,7 +80,8 @@ struct Backward {
         bool wins[V], any = false;
         load<V>(y.at(n, p, q, c), best);
         CHIARO_UNROLL
-        for (int k = 0; k < V; ++k) any |= wins[k] = same(self[k], best[k]);
+        for (int k = 0; k < V; ++k)
+          any |= wins[k] = kRelu ? self[k] == best[k] && best[k] > 0 : same(self[k], best[k]);
         if (!any) continue;
         drop_later<V>(n, p, q, h, w, c, best, wins);
         load<V>(dy.at(n, p, q, c), g);
@@ -102,13 +103,20 @@ void forward(CudaStream stream, ConstTensorView x, TensorView y, const Attribute
 }
 
 void backward(CudaStream stream, ConstTensorView x, ConstTensorView y, ConstTensorView dy, TensorView dx,
-              bool accumulate, const Attributes& attributes) {
+              bool accumulate, const Attributes& attributes, bool relu) {
   visit_dtype(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const Backward<T> op{picture_of<T>(x),  picture_of<T>(y),      picture_of<T>(dy),
-                         picture_of<T>(dx), window_of(attributes), accumulate};
-    launch_pixels<kVectorOf<T>>("max_pool_backward", stream, op, x.shape,
-                                all_aligned(op.x.data, op.y.data, op.dy.data, op.dx.data));
+    const auto start = [&](const auto& op) {
+      launch_pixels<kVectorOf<T>>("max_pool_backward", stream, op, x.shape,
+                                  all_aligned(op.x.data, op.y.data, op.dy.data, op.dx.data));
+    };
+    const auto window = window_of(attributes);
+    if (relu)
+      start(Backward<T, true>{picture_of<T>(x), picture_of<T>(y), picture_of<T>(dy), picture_of<T>(dx),
+                              window, accumulate});
+    else
+      start(Backward<T, false>{picture_of<T>(x), picture_of<T>(y), picture_of<T>(dy), picture_of<T>(dx),
+                               window, accumulate});
   });
 }
 

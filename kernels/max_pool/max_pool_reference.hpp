@@ -40,9 +40,10 @@ void forward(const T* x, Shape s, T* y, const Attributes& a) {
         }
 }
 
-// dx = (accumulate ? dx : 0) + gradient
+// dx = (accumulate ? dx : 0) + gradient; relu: the gradient counts where x > 0 only.
 template <class T>
-void backward(const T* x, Shape s, const T* dy, T* dx, bool accumulate, const Attributes& a) {
+void backward(const T* x, Shape s, const T* dy, T* dx, bool accumulate, const Attributes& a,
+              bool relu = false) {
   using A = Accumulator<T>;
   const Shape o = output_shape(s, a);
   std::vector<A> sum(static_cast<std::size_t>(s.count()), A(0));
@@ -53,7 +54,10 @@ void backward(const T* x, Shape s, const T* dy, T* dx, bool accumulate, const At
           const std::int64_t best = first_maximum(x, s, a, n, p, q, c);
           if (best >= 0) sum[best] += A(dy[((n * o.h + p) * o.w + q) * o.c + c]);
         }
-  for (std::int64_t i = 0; i < s.count(); ++i) dx[i] = T(accumulate ? A(dx[i]) + sum[i] : sum[i]);
+  for (std::int64_t i = 0; i < s.count(); ++i) {
+    if (relu && !(A(x[i]) > 0)) sum[i] = 0;
+    dx[i] = T(accumulate ? A(dx[i]) + sum[i] : sum[i]);
+  }
 }
 
 }  // namespace chiaro::max_pool::reference

@@ -1,6 +1,8 @@
 #include "kernels/interleave/interleave.hpp"
 
+#include "kernels/assign/assign.hpp"
 #include "kernels/interleave/interleave_reference.hpp"
+#include "kernels/relu/relu.hpp"
 #include "tests/kernels/memory_ops_support.hpp"
 
 namespace chiaro::interleave {
@@ -90,6 +92,35 @@ TEST_CASE_TEMPLATE("interleave: backward writes the windows, and zeroes the rest
   }
 }
 
+TEST_CASE_TEMPLATE("interleave: backward through ReLU and sum equals the ops it replaces", T, float, bf16) {
+  for (int threads : {1, 2}) {
+    Context context(threads);
+    for (const Shape& s : kShapes)
+      for (bool relu : {false, true})
+        for (const auto mode : {GradientMode::Ignore, GradientMode::Overwrite, GradientMode::Accumulate}) {
+          Dense<T> y(s), dy(s), masked(s), dadd(s), expected_dadd(s);
+          y.fill_normal(1);
+          y.data()[1] = T(0.0f);
+          y.data()[2] = T(std::nanf(""));
+          dy.fill_normal(2);
+          masked.fill_normal(2);
+          dadd.fill_normal(3);
+          expected_dadd.fill_normal(3);
+          Phases<T> got(s, 4), expected(s, 4);
+          BackwardArgs args{.dy = dy, .targets = got.template windows<Target>(), .dadd_mode = mode};
+          if (relu) args.y = y;
+          if (mode != GradientMode::Ignore) args.dadd = dadd;
+          backward(context, args);
+
+          if (relu) relu::backward(context, y, masked, masked, GradientMode::Overwrite);
+          assign::run(context, masked, expected_dadd, mode);
+          backward(context, {.dy = masked, .targets = expected.template windows<Target>()});
+          CHECK(dadd.same_bits(expected_dadd));
+          for (int k = 0; k < 4; ++k) CHECK(got.tensors[k].same_bits(expected.tensors[k]));
+        }
+  }
+}
+
 TEST_CASE("interleave: four phases of one tensor, and the transpose property") {
   Context context;
   const std::int64_t c = 3;
@@ -131,6 +162,15 @@ TEST_CASE("interleave: wrong arguments are named") {
                  "the tensor of phase 1 is missing"));
   CHECK(contains(error_of([&] { forward(context, {.sources = good, .add = t, .y = y}); }),
                  "add has shape (1,2,2,3)"));
+  BackwardArgs args{.dy = y, .targets = {Target{t}, Target{t}, Target{t}, Target{t}}, .y = t};
+  CHECK(error_of([&] { backward(context, args); }) ==
+        "interleave backward: y has shape (1,2,2,3), expected (1,4,4,3)");
+  args.y = {};
+  args.dadd_mode = GradientMode::Accumulate;
+  CHECK(error_of([&] { backward(context, args); }) == "interleave backward: dadd is missing");
+  args.dadd = y;
+  CHECK(error_of([&] { backward(context, args); }) ==
+        "interleave backward: dadd is dy, but dadd is to be added to");
 }
 
 }  // namespace chiaro::interleave

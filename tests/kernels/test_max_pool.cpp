@@ -27,7 +27,7 @@ std::vector<Case> cases() {
 }
 
 template <class T>
-void check_exact(const Case& k) {
+void check_exact(const Case& k, bool relu) {
   const Shape out = max_pool::output_shape(k.x, k.attributes);
   const auto x = integer_values<T>(k.x.count(), 1), dy = integer_values<T>(out.count(), 2);  // many ties
   std::vector<double> y(out.count()), dx = convert<double>(x);
@@ -41,11 +41,11 @@ void check_exact(const Case& k) {
   for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate}) {
     dx = convert<double>(x);
     max_pool::reference::backward(convert<double>(x).data(), k.x, convert<double>(dy).data(), dx.data(),
-                                  mode == GradientMode::Accumulate, k.attributes);
+                                  mode == GradientMode::Accumulate, k.attributes, relu);
     const auto gradient = run_with_any_threads([&](Context& context) {
       auto result = x;
       max_pool::backward(context, view(x, k.x), view(found, out), view(dy, out), view(result, k.x), mode,
-                         k.attributes);
+                         k.attributes, relu);
       return result;
     });
     CHECK(convert<double>(gradient) == dx);
@@ -54,14 +54,16 @@ void check_exact(const Case& k) {
 
 }  // namespace
 
-TEST_CASE("max_pool: forward and backward are exact on integers with ties") {
-  for (const Case& k : cases()) {
-    CAPTURE(to_string(k.x));
-    CAPTURE(k.attributes.window);
-    CAPTURE(k.attributes.stride);
-    check_exact<float>(k);
-    check_exact<bf16>(k);
-  }
+TEST_CASE("max_pool: forward and backward are exact on integers with ties, with and without a ReLU's mask") {
+  for (const Case& k : cases())
+    for (const bool relu : {false, true}) {
+      CAPTURE(to_string(k.x));
+      CAPTURE(k.attributes.window);
+      CAPTURE(k.attributes.stride);
+      CAPTURE(relu);
+      check_exact<float>(k, relu);
+      check_exact<bf16>(k, relu);
+    }
 }
 
 TEST_CASE("max_pool: reference gradient matches finite differences") {
@@ -99,6 +101,9 @@ TEST_CASE("max_pool: a NaN in the window wins, and takes the gradient") {
     max_pool::backward(context, view(x, shape), view(y, {1, 1, 1, 1}), view(dy, {1, 1, 1, 1}),
                        view(dx, shape), GradientMode::Overwrite, attributes);
     CHECK(dx == std::vector<float>{0, 2, 0, 0});
+    max_pool::backward(context, view(x, shape), view(y, {1, 1, 1, 1}), view(dy, {1, 1, 1, 1}),
+                       view(dx, shape), GradientMode::Overwrite, attributes, true);
+    CHECK(dx == std::vector<float>{0, 0, 0, 0});  // a ReLU passes no gradient to NaN
   }
 }
 

@@ -100,4 +100,65 @@ TEST_CASE_TEMPLATE("interleave cuda: integers exactly as the plain loops", T, fl
       }
 }
 
+// What the fused pass replaces: the mask in place, the gradient of what was added, then the interleave.
+TEST_CASE_TEMPLATE("interleave cuda: backward with the ReLU's mask and the sum's gradient", T, float, bf16) {
+  for (const InterleaveCase& k : kCases)
+    for (const bool masked : {false, true})
+      for (const GradientMode mode :
+           {GradientMode::Ignore, GradientMode::Overwrite, GradientMode::Accumulate})
+        for (const std::int64_t offset : {0, 1}) {
+          INFO(to_string(k.y), k.one_tensor ? ", one tensor" : ", four tensors", ", offset ", offset,
+               ", mode ", int(mode), masked ? ", masked" : "");
+          const Phases p(k);
+          auto y = integer_values<T>(k.y.count(), 1, -3, 3);
+          y[3] = T(std::nanf(""));
+          const auto dy = integer_values<T>(k.y.count(), 2), old = integer_values<T>(k.y.count(), 3);
+          auto d = dy, dadd = old;
+          for (std::size_t i = 0; i < d.size(); ++i) {
+            if (masked && !(float(y[i]) > 0)) d[i] = T(0.0f);
+            if (mode == GradientMode::Overwrite) dadd[i] = d[i];
+            if (mode == GradientMode::Accumulate) dadd[i] = T(float(old[i]) + float(d[i]));
+          }
+          for (const bool zero_rest : {false, true}) {
+            std::vector<std::vector<T>> expected;
+            for (std::size_t t = 0; t < p.shapes.size(); ++t)
+              expected.push_back(zero_rest ? std::vector<T>(p.shapes[t].count(), T(0.0f))
+                                           : integer_values<T>(p.shapes[t].count(), unsigned(t) + 4));
+            const auto before = expected;
+            std::array<interleave::reference::Phase<T*>, 4> targets;
+            for (int ab = 0; ab < 4; ++ab) {
+              const auto& c = p.corners[ab];
+              const std::size_t t = p.tensor(ab);
+              targets[ab] = {expected[t].data(), p.shapes[t], c[0], c[1], c[2]};
+            }
+            interleave::reference::backward(d.data(), targets, k.y);
+            check_every_schedule([&] {
+              std::vector<std::unique_ptr<DeviceArray<T>>> arrays;
+              for (const auto& b : before)
+                arrays.push_back(zero_rest ? std::make_unique<DeviceArray<T>>(std::ssize(b), offset)
+                                           : std::make_unique<DeviceArray<T>>(b, offset));
+              DeviceArray<T> out(y, offset), gradient(dy, offset), branch(old, offset);
+              interleave::BackwardArgs args{.dy = gradient.view(k.y), .targets = {}, .zero_rest = zero_rest};
+              if (masked) args.y = out.view(k.y);
+              if (mode != GradientMode::Ignore) args.dadd = branch.view(k.y);
+              args.dadd_mode = mode;
+              for (int ab = 0; ab < 4; ++ab) {
+                const auto& c = p.corners[ab];
+                args.targets[ab] = {arrays[p.tensor(ab)]->view(p.shapes[p.tensor(ab)]), c[0], c[1], c[2]};
+              }
+              const auto names = launches_of([&] { interleave::cuda::backward(nullptr, args); });
+              CHECK(names.size() == (zero_rest ? arrays.size() : 1));
+              CHECK(same_bits(gradient.host(), dy));
+              CHECK(same_bits(branch.host(), dadd));
+              Bits bits;
+              for (std::size_t t = 0; t < arrays.size(); ++t) {
+                CHECK(same_bits(arrays[t]->host(), expected[t]));
+                bits << *arrays[t];
+              }
+              return bits << branch;
+            });
+          }
+        }
+}
+
 }  // namespace chiaro::emulated
