@@ -1,5 +1,5 @@
-// cuDNN's convolutions on the GPU against the plain loops in double: exact on small integers, in every
-// precision.
+// cuDNN's convolutions and our own on the GPU against the plain loops in double: exact on small integers, in
+// every precision.
 #include <doctest/doctest.h>
 
 #include "tests/kernels/test_conv2d_harness.hpp"
@@ -54,9 +54,10 @@ Values download(const DeviceArray& array, DType dtype) {
   });
 }
 
-Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMode mode) {
+Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMode mode,
+                   const std::string& implementation = "cudnn") {
+  const ForcedImplementation force("conv2d:" + implementation);
   const auto plan = Plan::make(context, p);
-  CHECK(std::string(plan->implementation()) == "cudnn");
   const auto x = upload(context, d.x, p.dtype), dy = upload(context, d.dy, p.y_dtype),
              w = upload(context, d.w, DType::F32), b = upload(context, d.b, DType::F32),
              y = upload(context, d.old_y, p.y_dtype), dx = upload(context, d.old_dx, p.dtype),
@@ -80,7 +81,7 @@ Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMo
   return {download(y, p.y_dtype), download(dx, p.dtype), download(dw, DType::F32), download(db, DType::F32)};
 }
 
-// A bf16 dw is rounded before it is added to the fp32 gradient.
+// cuDNN's bf16 dw is rounded before it is added to the fp32 gradient.
 Results expected(const Problem& p, const Data& d, GradientMode mode) {
   Results r = rounded(run_double(p, d, mode), p);
   if (p.dtype == DType::F32) return r;
@@ -110,6 +111,18 @@ TEST_CASE("conv2d on the GPU: small integers are exact in all passes, shapes and
         for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate})
           check_exact(context, p, integer_data(p, 1), mode);
   }
+}
+
+TEST_CASE("conv2d on the GPU: our own kernels are exact on small integers") {
+  Context context(Device::Cuda, 2);
+  for (const Problem& geometry : geometries())
+    for (Problem p : with_types(geometry))
+      for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate}) {
+        p.bias = p.relu = p.accumulate = mode == GradientMode::Accumulate;
+        CAPTURE(to_string(p));
+        const Data d = integer_data(p, 1);
+        CHECK(run_on_gpu(context, p, d, mode, "implicit_gemm") == rounded(run_double(p, d, mode), p));
+      }
 }
 
 TEST_CASE("conv2d on the GPU: bias, accumulation and ReLU follow the convolution in that order") {
