@@ -57,6 +57,7 @@ CheckpointInfo read_info(const H5Reader& file) {
     throw Error("{}: checkpoint version {}, this program reads version {}", file.file(), version, kVersion);
   return {.iteration = file.integer_attribute("/", "iteration"),
           .threads = file.integer_attribute("/", "threads"),
+          .device = file.has_attribute("/", "device") ? file.string_attribute("/", "device") : "cpu",
           .precision = file.string_attribute("/", "precision"),
           .config = file.string_attribute("/", "config")};
 }
@@ -79,6 +80,7 @@ void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& i
   file.attribute("/", "version", kVersion);
   file.attribute("/", "iteration", info.iteration);
   file.attribute("/", "threads", info.threads);
+  file.attribute("/", "device", info.device);
   file.attribute("/", "precision", info.precision);
   file.attribute("/", "config", info.config);
   file.attribute("/", "checksum", checksum(slabs));

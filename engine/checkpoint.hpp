@@ -1,9 +1,9 @@
 // Training state on disk: everything that an exact resume needs.
 //
-// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, precision, config (the resolved
-// TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter; where
-// the network has running statistics also a group statistics with theirs. Written atomically. Batches, crops
-// and initial values are pure functions of the seed and the iteration, so no generator state is kept.
+// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, device, precision, config (the
+// resolved TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter;
+// where the network has running statistics also a group statistics with theirs. Written atomically. Batches,
+// crops and initial values are pure functions of the seed and the iteration, so no generator state is kept.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,7 +15,8 @@ namespace chiaro {
 
 struct CheckpointInfo {
   std::int64_t iteration = 0;  // finished iterations
-  std::int64_t threads = 0;    // the bits of a run depend on these two
+  std::int64_t threads = 0;    // the bits of a run depend on these three
+  std::string device;          // name_of(Device); "cpu" in files that do not say
   std::string precision;
   std::string config;
 };

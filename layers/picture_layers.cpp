@@ -38,11 +38,18 @@ LayerSpec PreprocessLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   spec.output = {inputs[0].shape, output_dtype_};
   return spec;
 }
+const float* PreprocessLayer::mean(Context& context) {
+  if (!on_device_) {
+    on_device_ = Buffer(sizeof constants_, "means and scales of channels", compute_memory(context));
+    copy_async(context, on_device_.data(), constants_.data(), on_device_.bytes());
+  }
+  return on_device_.as<float>();
+}
 void PreprocessLayer::forward(Context& context, const NodeIo& io) {
-  channel_affine::forward(context, io.inputs[0], mean_.data(), scale_.data(), io.output);
+  channel_affine::forward(context, io.inputs[0], mean(context), scale(context), io.output);
 }
 void PreprocessLayer::backward(Context& context, const NodeIo& io) {
-  channel_affine::backward(context, io.output_gradient, scale_.data(), io.input_gradients[0],
+  channel_affine::backward(context, io.output_gradient, scale(context), io.input_gradients[0],
                            io.input_modes[0]);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 
+#include "engine/buffer.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/layer.hpp"
 #include "kernels/common/tensor_view.hpp"
@@ -41,8 +42,8 @@ class PreprocessLayer : public Layer {
  public:
   PreprocessLayer(const Preprocess& preprocess, DType output_dtype) : output_dtype_(output_dtype) {
     for (std::size_t c = 0; c < 3; ++c) {
-      mean_[c] = static_cast<float>(preprocess.mean[c]);
-      scale_[c] = static_cast<float>(preprocess.scale[c]);
+      constants_[c] = static_cast<float>(preprocess.mean[c]);
+      constants_[3 + c] = static_cast<float>(preprocess.scale[c]);
     }
   }
   LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
@@ -51,7 +52,11 @@ class PreprocessLayer : public Layer {
   const char* type() const override { return "preprocess"; }
 
  private:
-  std::array<float, 3> mean_, scale_;
+  const float* mean(Context& context);
+  const float* scale(Context& context) { return mean(context) + 3; }
+
+  std::array<float, 6> constants_;  // mean, scale
+  Buffer on_device_;                // the same, made when they are first needed
   DType output_dtype_;
 };
 

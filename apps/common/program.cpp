@@ -24,22 +24,9 @@ void add_common_options(CLI::App& app, CommonOptions& options, bool with_precisi
   app.set_version_flag("--version", std::string("chiaro ") + kVersion);
 }
 
-namespace {
-
-// Kernels and plans exist for CUDA; the graph engine does not place its tensors on a device yet.
-constexpr bool kProgramsRunOnCuda = false;
-
-}  // namespace
-
-std::string why_not_cuda() {
-  const DeviceStatus status = device_available(Device::Cuda);
-  if (!status.available) return status.reason;
-  return kProgramsRunOnCuda ? "" : "the programs of this version do not run on CUDA devices yet";
-}
-
 Context make_context(const CommonOptions& options) {
   if (options.device == "cpu") return Context(options.threads);
-  const std::string reason = why_not_cuda();
+  const std::string reason = device_available(Device::Cuda).reason;
   if (reason.empty()) return Context(Device::Cuda, options.threads);
   if (options.device == "cuda") throw Error("--device cuda: {}; use --device cpu", reason);
   Context context(options.threads);
@@ -57,6 +44,10 @@ DType choose_precision(Context& context, const std::string& precision) {
     return DType::F32;
   }
   return context.has_fast_bf16() ? DType::BF16 : DType::F32;
+}
+
+std::string precision_name(const Context& context, DType dtype) {
+  return dtype == DType::F32 && context.tf32() ? "tf32" : name_of(dtype);
 }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {

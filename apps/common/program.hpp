@@ -18,9 +18,6 @@ struct CommonOptions {
 // --device, --precision (where the program has a choice), --threads, --version.
 void add_common_options(CLI::App& app, CommonOptions& options, bool with_precision = true);
 
-// Why this program cannot compute on a CUDA device here; "" = it can.
-std::string why_not_cuda();
-
 // --device auto takes the CUDA device where there is one, else the CPU, and in a build with CUDA the
 // context's description() then says why. Throws when the wanted device is not to be had, saying why.
 Context make_context(const CommonOptions& options);
@@ -28,6 +25,8 @@ Context make_context(const CommonOptions& options);
 // "auto" takes the fastest that the device supports; an impossible wish is an Error that says why. "tf32" is
 // fp32 with the context's permission to use TF32.
 DType choose_precision(Context& context, const std::string& precision);
+// What choose_precision() chose, by its name: "fp32", "tf32" or "bf16".
+std::string precision_name(const Context& context, DType dtype);
 
 // Parses the command line and runs `body`, whose result is the exit status. Any exception becomes one line
 // "PROGRAM: message" on standard error and status 1; a wrong command line is status 2.

@@ -97,7 +97,7 @@ class Evaluator {
       fmt::print("no {}: style and content distances are left out\n",
                  options.style.empty() ? "--style" : "--vgg19");
     for (const auto& spec : options.candidates) candidates_.emplace_back(context_, spec, dtype);
-    precision_ = name_of(dtype);
+    precision_ = precision_name(context_, dtype);
   }
 
   std::map<std::string, std::string> settings() const {

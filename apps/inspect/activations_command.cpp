@@ -22,7 +22,7 @@ int run(const Options& options) {
   file.attribute("/", "net", options.request.net);
   file.attribute("/", "weights", options.request.weights);
   file.attribute("/", "image", options.request.image);
-  file.attribute("/", "precision", name_of(dtype));
+  file.attribute("/", "precision", precision_name(context, dtype));
   for (const auto& feature : features) {
     const Shape& s = feature.shape;
     const std::array<std::int64_t, 4> shape{s.n, s.h, s.w, s.c};

@@ -29,13 +29,13 @@ Image with_scale_bar(const Image& map, DepthRange range) {
   return picture;
 }
 
-void write_raw(const Options& options, const DepthMap& map, DType dtype) {
+void write_raw(const Options& options, const DepthMap& map, const std::string& precision) {
   H5Writer file(options.raw);
   file.floats("depth", std::array{map.height, map.width}, map.metres);
   file.attribute("/", "unit", "m");
   file.attribute("/", "image", options.image);
   file.attribute("/", "weights", options.weights);
-  file.attribute("/", "precision", name_of(dtype));
+  file.attribute("/", "precision", precision);
   file.close();
 }
 
@@ -71,7 +71,7 @@ int run(const Options& options) {
   encode_image(options.output, with_scale_bar(draw_depth(map, range_of(map, 0)), range_of(map, 0)));
   fmt::print("{}\n", options.output);
   if (options.raw.empty()) return 0;
-  write_raw(options, map, dtype);
+  write_raw(options, map, precision_name(context, dtype));
   fmt::print("{}\n", options.raw);
   return 0;
 }

@@ -48,7 +48,7 @@ int plan_stylizing(Context& context, const Options& options) {
   TransformNetConfig network = transform_net_config(config.model);
   if (options.model_width > 0) network.width = options.model_width;
   fmt::print("{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
-             network.width, name_of(dtype));
+             network.width, precision_name(context, dtype));
   print_bytes("stylising", Stylizer::estimate_bytes(context, network, size.height, size.width, dtype));
   return 0;
 }
@@ -64,7 +64,7 @@ int plan_training(Context& context, const Options& options) {
 
   fmt::print("{} nodes; steps 0-{} are the forward pass, {}-{} the backward pass; precision {}\n\n",
              step.graph.nodes().size(), step.graph.nodes().size() - 1, step.graph.nodes().size(),
-             2 * step.graph.nodes().size() - 1, name_of(dtype));
+             2 * step.graph.nodes().size() - 1, config.train.precision);
   fmt::print("{}\n", plan.describe());
   print_bytes("arena", plan.memory.arena_bytes);
   print_bytes("  lower bound (most alive in one step)", plan.memory.lower_bound);

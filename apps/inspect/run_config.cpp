@@ -21,7 +21,7 @@ RunConfigAndPrecision load_run_config(Context& context, const ConfigOptions& opt
                 config.task);
   if (!options.common.precision.empty()) config.train.precision = options.common.precision;
   const DType dtype = choose_precision(context, config.train.precision);
-  config.train.precision = name_of(dtype);
+  config.train.precision = precision_name(context, dtype);
   return {std::move(config), dtype};
 }
 

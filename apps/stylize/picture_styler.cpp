@@ -8,6 +8,8 @@ namespace {
 
 // Program, libraries, library kernels and the allocator's slack.
 constexpr std::int64_t kProcessBytes = 96 << 20;
+// cuDNN's and cuBLAS's own memory: code that they load and workspaces that they keep.
+constexpr std::int64_t kLibraryBytesOnGpu = 512 << 20;
 // Copies of the parameters: as read, in the store, and packed for the kernels.
 constexpr std::int64_t kParameterCopies = 4;
 // The decoders and encoders of engine/image at their worst (16-bit PNG in, PNG out), picture included.
@@ -65,9 +67,14 @@ Image PictureStyler::style(const Image& picture) {
 
 std::int64_t PictureStyler::needed_bytes(PictureSize source, PictureSize result) const {
   const std::int64_t pixels = std::max(source.height * source.width, result.height * result.width);
+  const std::int64_t network =
+      Stylizer::estimate_bytes(context_, model_.config, result.height, result.width, dtype_);
+  // On a GPU its memory is what runs out; of the picture it holds the bytes, going in and coming out.
+  if (context_.device() == Device::Cuda)
+    return kLibraryBytesOnGpu + kParameterCopies * 4 * model_.params->parameter_count() + 6 * pixels +
+           network;
   return kProcessBytes + kParameterCopies * 4 * model_.params->parameter_count() +
-         kCodecBytesPerPixel * pixels +
-         Stylizer::estimate_bytes(context_, model_.config, result.height, result.width, dtype_);
+         kCodecBytesPerPixel * pixels + network;
 }
 
 }  // namespace chiaro

@@ -16,6 +16,7 @@
 #include "apps/stylize/stylize_jobs.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/common/error.hpp"
+#include "kernels/common/memory.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -116,8 +117,9 @@ int stylize(const StylizeOptions& options) {
   const fs::path model_path = find_model(options.model, shipped_models());
   PictureStyler styler(
       context, make_transform_model(load_network(model_path, "transform_net"), model_path.string()), dtype);
-  const std::int64_t available =
-      options.memory_limit_mib > 0 ? options.memory_limit_mib << 20 : available_memory();
+  const std::int64_t available = options.memory_limit_mib > 0       ? options.memory_limit_mib << 20
+                                 : context.device() == Device::Cuda ? free_device_memory(context)
+                                                                    : available_memory();
   if (options.verbose) {
     const TransformModel& model = styler.model();
     fmt::print("{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),

@@ -120,7 +120,7 @@ class DepthTask : public TrainingTask {
   void write_model(std::int64_t iteration, const std::optional<Validation>& validation) {
     nlohmann::ordered_json provenance{{"tool", fmt::format("chiaro {} train_engine", kVersion)},
                                       {"iterations", iteration},
-                                      {"precision", name_of(trainer_.dtype())}};
+                                      {"precision", config_.train.precision}};
     if (validation) provenance["validation"] = to_json(validation->scores);
     provenance["config"] = to_toml(without_folders(config_));
     write_weights(folder_->model_file(), trainer_.weights_file(provenance.dump()));

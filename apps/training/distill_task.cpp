@@ -95,7 +95,7 @@ class DistillTask : public TrainingTask {
   std::string finish(std::int64_t iterations) override {
     MetricsLine provenance{{"tool", fmt::format("chiaro {} train_engine", kVersion)},
                            {"iterations", iterations},
-                           {"precision", name_of(trainer_.dtype())}};
+                           {"precision", config_.train.precision}};
     std::string text;
     if (still_) {
       if (validated_ != iterations) validate();

@@ -62,8 +62,15 @@ void require_not_over(const TrainConfig& config, const RunFolder& folder, std::i
                 folder.path().string(), done, config.train.iterations);
 }
 
-void note_threads(const Context& context, const std::optional<CheckpointInfo>& info) {
-  if (info && info->threads != context.threads())
+void note_changes(const Context& context, const std::optional<CheckpointInfo>& info) {
+  if (!info) return;
+  const char* device = name_of(context.device());
+  if (info->device != device)
+    fmt::print(stderr,
+               "note: the run was on the device {0}, now it is on {1}; the last bits of the results will "
+               "differ (--device {0} keeps them)\n",
+               info->device, device);
+  else if (context.device() == Device::Cpu && info->threads != context.threads())
     fmt::print(stderr,
                "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
                "(--threads {0} keeps them)\n",

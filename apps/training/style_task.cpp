@@ -89,7 +89,7 @@ class StyleTask : public TrainingTask {
   std::string finish(std::int64_t iterations) override {
     const nlohmann::ordered_json provenance{{"tool", fmt::format("chiaro {} train_engine", kVersion)},
                                             {"iterations", iterations},
-                                            {"precision", name_of(trainer_.dtype())},
+                                            {"precision", config_.train.precision},
                                             {"config", to_toml(without_folders(config_))}};
     write_weights(folder_->model_file(),
                   transform_weights_file(trainer_.params(), trainer_.network(), provenance.dump()));

@@ -77,7 +77,8 @@ void TrainingLoop::save_checkpoint() {
     write_checkpoint(folder_.checkpoint_file(done_),
                      {.iteration = done_,
                       .threads = setup_.context.threads(),
-                      .precision = name_of(setup_.dtype),
+                      .device = name_of(setup_.context.device()),
+                      .precision = setup_.config.train.precision,
                       .config = to_toml(setup_.config)},
                      task_.params(), task_.statistics());
   } catch (const Error& error) {

@@ -32,7 +32,7 @@ TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, c
 
 void announce(const TaskSetup& setup, TrainingTask& task) {
   fmt::print(stderr, "{}, precision {}; {}; {} parameters; {:.0f} MiB planned for a step\n",
-             setup.context.description(), name_of(setup.dtype), task.data_text(),
+             setup.context.description(), setup.config.train.precision, task.data_text(),
              task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
   for (const auto& note : task.notes()) fmt::print(stderr, "note: {}\n", note);
 }
@@ -42,7 +42,7 @@ void announce(const TaskSetup& setup, TrainingTask& task) {
 int train(Context& context, const TrainConfig& config, const TrainOptions& options) {
   const DType dtype = choose_precision(context, config.train.precision);
   TrainConfig resolved = config;
-  resolved.train.precision = name_of(dtype);
+  resolved.train.precision = precision_name(context, dtype);
   RunFolder::require_new(resolved.train.out);
   if (resolved.task == "style" && resolved.loss.balance == "gradient")
     resolved = balanced(context, resolved, dtype, options);
@@ -65,7 +65,7 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   const auto info = restore(folder, task->params(), task->statistics());
   const std::int64_t done = info ? info->iteration : 0;
   require_not_over(config, folder, done);
-  note_threads(context, info);
+  note_changes(context, info);
   folder.truncate_metrics(done);
   write_text(folder.config_file(), to_toml(config));
   announce(setup, *task);

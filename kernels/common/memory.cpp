@@ -64,6 +64,12 @@ void fill_async(Context& context, void* to, int byte_value, std::int64_t bytes) 
   std::memset(to, byte_value, static_cast<std::size_t>(bytes));
 }
 
+std::int64_t free_device_memory(const Context& context) {
+  require(context.device() == Device::Cuda, "the memory of a GPU was asked of a context of the CPU");
+  if constexpr (kHaveCuda) return cuda::free_memory(context);
+  return 0;
+}
+
 void synchronize(Context& context) {
   if constexpr (kHaveCuda)
     if (context.device() == Device::Cuda) cuda::synchronize(context);

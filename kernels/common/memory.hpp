@@ -30,6 +30,8 @@ struct ReleaseMemory {  // for std::unique_ptr
 // synchronize(), and the call itself waits where that memory is not Pinned.
 void copy_async(Context& context, void* to, const void* from, std::int64_t bytes);
 void fill_async(Context& context, void* to, int byte_value, std::int64_t bytes);
+// Memory of the context's GPU that nobody uses now, bytes. Throws Error on the CPU.
+std::int64_t free_device_memory(const Context& context);
 // Waits until everything queued so far is done. Errors of queued work surface here.
 void synchronize(Context& context);
 

@@ -43,10 +43,11 @@ TEST_CASE("train_engine: mistakes on the command line and in the configuration")
         folder + "/none.toml: cannot be read: No such file or directory\n");
   CHECK(contains(refusal({tiny.config(), "--bogus"}), "--bogus"));
   CHECK(contains(refusal({tiny.config(), "--device", "tpu"}), "--device"));
-  if constexpr (!kHaveCuda) CHECK(why_not_cuda() == "this build has no CUDA backend");
-  if (!why_not_cuda().empty())
+  const DeviceStatus cuda = device_available(Device::Cuda);
+  if constexpr (!kHaveCuda) CHECK(cuda.reason == "this build has no CUDA backend");
+  if (!cuda.available)
     CHECK(refusal({tiny.config(), "--device", "cuda"}) ==
-          "--device cuda: " + why_not_cuda() + "; use --device cpu\n");
+          "--device cuda: " + cuda.reason + "; use --device cpu\n");
   CHECK(refusal({tiny.config(), "--precision", "tf32"}) ==
         "precision tf32 exists on CUDA devices only; use fp32 or bf16 on the CPU\n");
   CHECK(refusal(tiny.fresh({"train.precision=tf32"})) ==

@@ -31,6 +31,7 @@ const std::vector<Declaration> kNetwork{
     {"conv1.weight", {4, 3, 3, 3}}, {"norm1.gamma", {1, 1, 1, 4}}, {"res1.conv1.weight", {4, 3, 3, 4}}};
 const CheckpointInfo kInfo{.iteration = 12345678901,
                            .threads = 3,
+                           .device = "cuda",
                            .precision = "bf16",
                            .config = "[loss]\ntv_weight = 2e2\n# caf\xc3\xa9\n"};
 
@@ -87,6 +88,7 @@ TEST_CASE("checkpoint: everything is read back bit for bit") {
   for (const CheckpointInfo& found : {info, read_checkpoint_info(folder / "c.h5")}) {
     CHECK(found.iteration == kInfo.iteration);
     CHECK(found.threads == kInfo.threads);
+    CHECK(found.device == kInfo.device);
     CHECK(found.precision == kInfo.precision);
     CHECK(found.config == kInfo.config);
   }

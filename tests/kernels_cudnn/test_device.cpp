@@ -86,7 +86,7 @@ TEST_CASE("memory: copies on the CPU are done when they return") {
 }
 
 TEST_CASE("programs: --device cuda without a usable device is one line that says why, auto takes the CPU") {
-  const std::string reason = why_not_cuda();
+  const std::string reason = device_available(Device::Cuda).reason;
   if (reason.empty()) return;
   const auto refused = test::run_program(kInspect, {"plan", "--size", "64x64", "--device", "cuda"});
   CHECK(refused.status == 1);

@@ -36,6 +36,13 @@ void fill_async(Context& context, void* to, int byte_value, std::int64_t bytes) 
         "fill memory");
 }
 
+std::int64_t free_memory(const Context& context) {
+  context.cuda().stream();  // an Error for a GPU that is only described
+  std::size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "ask for the GPU's free memory");
+  return static_cast<std::int64_t>(available);
+}
+
 void synchronize(Context& context) {
   check(cudaStreamSynchronize(context.cuda().stream()), "finish the queued work");
 }

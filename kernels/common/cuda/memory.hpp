@@ -15,4 +15,6 @@ void copy_async(Context& context, void* to, const void* from, std::int64_t bytes
 void fill_async(Context& context, void* to, int byte_value, std::int64_t bytes);
 void synchronize(Context& context);
 
+std::int64_t free_memory(const Context& context);
+
 }  // namespace chiaro::cuda
