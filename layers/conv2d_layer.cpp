@@ -35,7 +35,7 @@ LayerSpec Conv2dLayer::setup(Context& context, std::span<const TensorSpec> input
             "conv2d: the tensor to add is {}, the output {}", to_string(inputs[1].shape),
             to_string(spec.output.shape));
   if (weight_.trainable()) spec.backward_reads_inputs = {0};
-  spec.backward_reads_output = options_.relu;
+  spec.backward_reads_output = options_.relu && !options_.gradient_is_masked;
   spec.forward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::Forward);
   spec.backward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::BackwardData);
   if (weight_.trainable())
@@ -51,7 +51,7 @@ void Conv2dLayer::forward(Context& context, const NodeIo& io) {
 }
 
 void Conv2dLayer::backward(Context& context, const NodeIo& io) {
-  if (options_.relu)
+  if (options_.relu && !options_.gradient_is_masked)
     relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
   if (options_.add) assign::run(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
   if (weight_.trainable())

@@ -2,7 +2,8 @@
 //   y = act(conv(x, w) + b + add)
 // Inputs: x (N,H,W,C); with options.add also add, of y's shape and dtype. Weight (K,R,S,C), bias (1,1,1,K).
 // Backward reads x only when the weight is trained, and y only when there is a ReLU. It applies the ReLU mask
-// to the output gradient in place.
+// to the output gradient in place, unless all who write that gradient do so (gradient_is_masked): masking is
+// linear, so the mask of the sum is the sum of what is masked.
 #pragma once
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@ struct Conv2dOptions {
   conv2d::Padding pad;
   bool relu = false;
   bool add = false;
+  bool gradient_is_masked = false;    // only with relu; the output gradient arrives 0 where y is not positive
   std::optional<DType> output_dtype;  // default: the input's
 };
 

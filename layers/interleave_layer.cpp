@@ -42,18 +42,26 @@ void InterleaveLayer::forward(Context& context, const NodeIo& io) {
 }
 
 void InterleaveLayer::backward(Context& context, const NodeIo& io) {
-  if (options_.relu)
-    relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
-  if (options_.add)
-    assign::run(context, io.output_gradient, io.input_gradients[kPhases], io.input_modes[kPhases]);
-  if (io.input_modes[0] == GradientMode::Ignore) return;
-  // Every interleave layer on these phases owns a channel range of its own: the first one clears the rest,
-  // later ones write where there are zeros.
+  const TensorView add_gradient = options_.add ? io.input_gradients[kPhases] : TensorView{};
+  const GradientMode add_mode = options_.add ? io.input_modes[kPhases] : GradientMode::Ignore;
+  if (io.input_modes[0] == GradientMode::Ignore) {
+    if (options_.relu)
+      relu::backward(context, io.output, io.output_gradient, add_gradient, add_mode);
+    else
+      assign::run(context, io.output_gradient, add_gradient, add_mode);
+    return;
+  }
+  // Every interleave layer on these phases owns a channel range of its own: where they leave gaps, the first
+  // one clears them, and later ones write where there are zeros.
+  const bool gaps = !options_.rest_is_taken && io.input_gradients[0].shape.c > options_.channels;
   std::array<interleave::Target, kPhases> targets;
   for (int i = 0; i < kPhases; ++i) targets[i] = {io.input_gradients[i], 0, 0, options_.first_channel};
   interleave::backward(context, {.dy = io.output_gradient,
                                  .targets = targets,
-                                 .zero_rest = io.input_modes[0] == GradientMode::Overwrite});
+                                 .zero_rest = gaps && io.input_modes[0] == GradientMode::Overwrite,
+                                 .y = options_.relu ? io.output : ConstTensorView{},
+                                 .dadd = add_gradient,
+                                 .dadd_mode = add_mode});
 }
 
 }  // namespace chiaro

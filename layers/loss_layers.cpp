@@ -1,8 +1,7 @@
 #include "layers/loss_layers.hpp"
 
-#include <algorithm>
-
 #include "kernels/gram/gram.hpp"
+#include "kernels/gram/style_loss.hpp"
 #include "kernels/losses/losses.hpp"
 
 namespace chiaro {
@@ -13,10 +12,6 @@ constexpr TensorSpec kScalar{{1, 1, 1, 1}, DType::F32};
 
 double gram_scale(const Shape& x) {
   return 1.0 / static_cast<double>(x.pixels() * x.c);
-}
-
-std::int64_t align(std::int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
 }
 
 }  // namespace
@@ -31,7 +26,7 @@ Buffer gram_matrix(Context& context, ConstTensorView features) {
   return g;
 }
 
-// The saved block holds the Gram matrices.
+// The saved block holds the gradient of the Gram matrices.
 LayerSpec StyleLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 1, "style loss: {} inputs", inputs.size());
   const Shape& x = inputs[0].shape;
@@ -41,11 +36,8 @@ LayerSpec StyleLossLayer::setup(Context& context, std::span<const TensorSpec> in
   spec.output = kScalar;
   spec.saved_bytes = {x.n * x.c * x.c * 4};
   spec.backward_reads_inputs = {0};
-  const Shape g{x.n, x.c, x.c, 1};
-  spec.forward_workspace_bytes =
-      std::max(gram::forward_workspace_bytes(context, x), losses::mse_workspace_bytes(context, g));
-  spec.backward_workspace_bytes =
-      align(x.n * x.c * x.c * 4) + gram::backward_workspace_bytes(context, x, inputs[0].dtype);
+  spec.forward_workspace_bytes = gram::style_loss_workspace_bytes(context, x);
+  spec.backward_workspace_bytes = gram::backward_workspace_bytes(context, x, inputs[0].dtype);
   return spec;
 }
 
@@ -57,23 +49,20 @@ double StyleLossLayer::coefficient(const Shape& x) const {
 
 void StyleLossLayer::forward(Context& context, const NodeIo& io) {
   const ConstTensorView& x = io.inputs[0];
-  float* g = static_cast<float*>(io.saved[0]);
-  gram::forward(context, x, g, static_cast<float>(gram_scale(x.shape)), io.workspace);
-  losses::mse_forward(context, {g, DType::F32, {x.shape.n, x.shape.c, x.shape.c, 1}},
-                      {target_.data(), DType::F32, {1, x.shape.c, x.shape.c, 1}}, coefficient(x.shape),
-                      io.output.as<float>(), io.workspace);
+  gram::style_loss(context, {.f = x,
+                             .target = target_.as<const float>(),
+                             .scale = static_cast<float>(gram_scale(x.shape)),
+                             .coefficient = coefficient(x.shape),
+                             .gradient_coefficient = options_.weight * coefficient(x.shape),
+                             .value = io.output.as<float>(),
+                             .dg = static_cast<float*>(io.saved[0]),
+                             .workspace = io.workspace});
 }
 
 void StyleLossLayer::backward(Context& context, const NodeIo& io) {
   const ConstTensorView& x = io.inputs[0];
-  const Shape g_shape{x.shape.n, x.shape.c, x.shape.c, 1};
-  float* dg = static_cast<float*>(io.workspace);
-  losses::mse_backward(
-      context, {io.saved[0], DType::F32, g_shape}, {target_.data(), DType::F32, {1, x.shape.c, x.shape.c, 1}},
-      options_.weight * coefficient(x.shape), {dg, DType::F32, g_shape}, GradientMode::Overwrite);
-  void* workspace = static_cast<std::byte*>(io.workspace) + align(g_shape.count() * 4);
-  gram::backward(context, x, dg, static_cast<float>(gram_scale(x.shape)), io.input_gradients[0],
-                 io.input_modes[0], workspace);
+  gram::backward(context, x, static_cast<const float*>(io.saved[0]), static_cast<float>(gram_scale(x.shape)),
+                 io.input_gradients[0], io.input_modes[0], io.workspace);
 }
 
 LayerSpec FeatureLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {

@@ -132,10 +132,13 @@ class Builder {
   std::map<std::string, TensorId> build(TensorId picture, DType dtype) {
     x_ = graph_.add(prefix_ + "preprocess", std::make_unique<PreprocessLayer>(config_.preprocess, dtype),
                     {picture});
-    x_ = conv("conv1", x_, {.stride = 2, .pad = {3, 3, 3, 3}, .relu = true});
+    const bool pool_masks = !is_wanted("conv1");  // then the pool is all that reads conv1
+    x_ =
+        conv("conv1", x_, {.stride = 2, .pad = {3, 3, 3, 3}, .relu = true, .gradient_is_masked = pool_masks});
     if (done("conv1")) return found_;
     x_ = graph_.add(prefix_ + "pool1",
-                    std::make_unique<MaxPoolLayer>(max_pool::tf_same(graph_.shape(x_), 3, 2)), {x_});
+                    std::make_unique<MaxPoolLayer>(max_pool::tf_same(graph_.shape(x_), 3, 2), pool_masks),
+                    {x_});
     if (done("pool1")) return found_;
     for (const auto& stage : kStages) {
       if (stage.number == 5 && !config_.has_stage5) continue;
@@ -182,18 +185,22 @@ class Builder {
     for (const auto& tap : kTaps)
       phases.push_back(
           conv(fmt::format("{}_Conv{}", layer, tap.letter), x_, {.pad = tap_padding(tap, config_.padding)}));
-    const InterleaveOptions first{.channels = k, .relu = true};
+    const InterleaveOptions first{.channels = k, .relu = true, .rest_is_taken = true};
     TensorId branch = graph_.add(prefix_ + layer + "_br1", std::make_unique<InterleaveLayer>(first), phases);
     branch = conv(layer + "_Conv", branch, {.pad = {1, 1, 1, 1}});
     phases.push_back(branch);
-    const InterleaveOptions second{.channels = k, .first_channel = k, .add = true, .relu = true};
+    const InterleaveOptions second{
+        .channels = k, .first_channel = k, .add = true, .relu = true, .rest_is_taken = true};
     x_ = graph_.add(prefix_ + layer + "_sum", std::make_unique<InterleaveLayer>(second), phases);
   }
 
   // Notes the current tensor under a feature name; true when nothing deeper is wanted.
   bool done(const std::string& feature) {
-    if (std::find(wanted_.begin(), wanted_.end(), feature) != wanted_.end()) found_[feature] = x_;
+    if (is_wanted(feature)) found_[feature] = x_;
     return feature == deepest_;
+  }
+  bool is_wanted(const std::string& feature) const {
+    return std::find(wanted_.begin(), wanted_.end(), feature) != wanted_.end();
   }
 
   Graph& graph_;

@@ -71,6 +71,7 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
   std::map<std::string, TensorId> found;
   TensorId x = graph.add(prefix + "preprocess", std::make_unique<PreprocessLayer>(config.preprocess, dtype),
                          {picture});
+  bool pool_masks = false;
   for (std::size_t i = 0; i <= deepest; ++i) {
     const std::string& name = names[i];
     const bool is_conv = name.starts_with("conv"), is_pool = name.starts_with("pool");
@@ -81,15 +82,18 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
       // The ReLU is fused into the convolution unless somebody wants the features before it.
       const bool fused = !wanted(name);
       const std::string relu_name = "relu" + name.substr(4);
-      x = graph.add(
-          prefix + (fused ? relu_name : name),
-          std::make_unique<Conv2dLayer>(weight, bias, Conv2dOptions{.pad = {1, 1, 1, 1}, .relu = fused}),
-          {x});
+      // A pool that alone reads the convolution's output applies the mask of its ReLU on the way back.
+      pool_masks = fused && !wanted(relu_name) && i + 2 <= deepest && names[i + 2].starts_with("pool");
+      x = graph.add(prefix + (fused ? relu_name : name),
+                    std::make_unique<Conv2dLayer>(
+                        weight, bias,
+                        Conv2dOptions{.pad = {1, 1, 1, 1}, .relu = fused, .gradient_is_masked = pool_masks}),
+                    {x});
     } else if (is_pool) {
       const Shape s = graph.shape(x);
       require(s.h >= 2 && s.w >= 2, "{}: the picture is too small for layer {}", network_name(config.depth),
               name);
-      x = graph.add(prefix + name, std::make_unique<MaxPoolLayer>(max_pool::Attributes{}), {x});
+      x = graph.add(prefix + name, std::make_unique<MaxPoolLayer>(max_pool::Attributes{}, pool_masks), {x});
     } else if (wanted("conv" + name.substr(4))) {
       x = graph.add(prefix + name, std::make_unique<ReluLayer>(), {x});
     }
