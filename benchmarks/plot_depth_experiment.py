@@ -51,9 +51,8 @@ def draw(experiment, path):
     figure, axes = plt.subplots(len(SETS), len(JUDGES), figsize=(10, 8), sharex=True, sharey=True)
     for row, (photos, title) in zip(axes, SETS.items()):
         for axis, (judge, judged) in zip(row, JUDGES.items()):
-            axis.axhspan(0, GOAL_DEPTH, xmax=1, color="tab:green", alpha=0.06)
-            axis.axhline(GOAL_DEPTH, color="tab:green", lw=0.8, ls=":")
-            axis.axvline(GOAL_STYLE, color="tab:green", lw=0.8, ls=":")
+            axis.fill_between([0, GOAL_STYLE], 0, GOAL_DEPTH, color="tab:green", alpha=0.1, lw=0)
+            axis.annotate("no depth term", (1, 1), fontsize=7, xytext=(4, 5), textcoords="offset points")
             for i, style in enumerate(styles):
                 evaluation = style["evaluations"][f"{judge}/{photos}"]
                 near = style["evaluations"][f"same/{photos}"]  # style distances do not depend on the judge
@@ -61,10 +60,11 @@ def draw(experiment, path):
                           for f in curve(experiment)]
                 x, y = [p[0][0] for p in points], [p[1][0] for p in points]
                 spread = [[p[1][0] - p[1][1] for p in points], [p[1][2] - p[1][0] for p in points]]
-                axis.errorbar(x, y, yerr=spread, marker="o", ms=4, lw=1.2, capsize=2, label=pathlib.Path(style["style"]).stem)
-                for factor, px, py in zip(curve(experiment), x, y):
-                    axis.annotate(f"×{factor}" if factor != "0" else "no depth term", (px, py), fontsize=7,
-                                  xytext=(4, 4 if i == 0 else -9), textcoords="offset points")
+                axis.errorbar(x, y, yerr=spread, marker="o", ms=4, lw=1.2, capsize=2, color=f"C{i}",
+                              label=pathlib.Path(style["style"]).stem)
+                for factor, px, py in zip(curve(experiment)[1:], x[1:], y[1:]):
+                    axis.annotate(f"×{factor}", (px, py), fontsize=7, color=f"C{i}", ha="right" if i else "left",
+                                  xytext=(-4 if i else 4, -9 if i else 4), textcoords="offset points")
             axis.set_title(f"{title}\n{judged}", fontsize=9)
             axis.grid(alpha=0.25)
     for axis in axes[-1]:
@@ -72,7 +72,8 @@ def draw(experiment, path):
     for row in axes:
         row[0].set_ylabel("depth error (AbsRel), plain = 1")
     axes[0][0].set_ylim(bottom=0)
-    axes[0][0].legend(fontsize=8)
+    axes[0][0].set_xlim(left=0.7)
+    axes[0][0].legend(fontsize=8, loc="lower right", title="green: the claim", title_fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
