@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "kernels/assign/assign.hpp"
-#include "kernels/common/memory.hpp"
 #include "kernels/relu/relu.hpp"
 #include "layers/packed_weights.hpp"
 
@@ -45,9 +44,9 @@ LayerSpec Conv2dLayer::setup(Context& context, std::span<const TensorSpec> input
 }
 
 void Conv2dLayer::forward(Context& context, const NodeIo& io) {
-  if (options_.add) copy_async(context, io.output.data, io.inputs[1].data, io.output.bytes());
   plan_->forward(context, io.inputs[0], packed_weights(context, *plan_, weight_, conv2d::Pass::Forward),
-                 bias_ ? bias_.value() : nullptr, io.output, io.workspace);
+                 bias_ ? packed_bias(context, *plan_, bias_) : nullptr, io.output, io.workspace,
+                 options_.add ? io.inputs[1] : ConstTensorView{});
 }
 
 void Conv2dLayer::backward(Context& context, const NodeIo& io) {

@@ -1,5 +1,6 @@
 #include "layers/packed_weights.hpp"
 
+#include "kernels/assign/assign.hpp"
 #include "kernels/upsample/upsample.hpp"
 
 namespace chiaro {
@@ -12,6 +13,17 @@ const void* packed_folded_weights(Context& context, conv2d::Plan& plan, Param we
                                 upsample::fold_weights(context, value, w.n, w.c, folded);
                                 plan.pack(context, pass, folded, packed);
                               });
+}
+
+const void* packed_bias(Context& context, const conv2d::Plan& plan, Param bias) {
+  const DType dtype = plan.bias_dtype();
+  if (dtype == DType::F32) return bias.value();
+  const Shape shape = bias.shape();
+  return bias.store->packed(
+      bias.index, std::string("bias ") + name_of(dtype), shape.count() * size_of(dtype),
+      [&](const float* value, void* packed) {
+        assign::run(context, {value, DType::F32, shape}, {packed, dtype, shape}, GradientMode::Overwrite);
+      });
 }
 
 }  // namespace chiaro

@@ -18,6 +18,9 @@ inline const void* packed_weights(Context& context, conv2d::Plan& plan, Param we
 const void* packed_folded_weights(Context& context, conv2d::Plan& plan, Param weight, conv2d::Pass pass,
                                   float* folded);
 
+// The bias in the type that the plan wants.
+const void* packed_bias(Context& context, const conv2d::Plan& plan, Param bias);
+
 // Where the four phases of such a convolution's output begin; see kernels/interleave.
 template <class Window>
 std::array<Window, 4> phase_windows(const TensorView& phases, std::int64_t k) {

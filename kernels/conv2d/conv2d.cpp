@@ -5,6 +5,7 @@
 
 #include "kernels/common/build_config.hpp"
 #include "kernels/common/dispatch.hpp"
+#include "kernels/common/memory.hpp"
 #include "kernels/conv2d/implementations.hpp"
 
 namespace chiaro::conv2d {
@@ -85,15 +86,25 @@ int64_t Plan::workspace_bytes(Pass pass) const {
   return workspace_bytes_impl(pass);
 }
 
-void Plan::forward(Context& context, ConstTensorView x, const void* packed, const float* bias, TensorView y,
-                   void* workspace) {
+void Plan::forward(Context& context, ConstTensorView x, const void* packed, const void* bias, TensorView y,
+                   void* workspace, ConstTensorView residual) {
   check("forward", "x", x, problem_.x, problem_.dtype);
   check("forward", "y", y, problem_.y(), problem_.y_dtype);
   require(packed, "conv2d forward {}: packed is null", to_string(problem_));
   require((bias != nullptr) == problem_.bias, "conv2d forward {}: bias is {}", to_string(problem_),
           bias ? "given, but the problem has none" : "null");
   check_workspace(Pass::Forward, workspace);
-  forward_impl(context, x.data, packed, bias, y.data, workspace);
+  if (residual) {
+    require(problem_.accumulate, "conv2d forward {}: a residual is given, but the problem adds none",
+            to_string(problem_));
+    check("forward", "residual", residual, problem_.y(), problem_.y_dtype);
+    if (residual.data == y.data) residual = {};
+  }
+  if (residual && !takes_residual()) {
+    copy_async(context, y.data, residual.data, y.bytes());
+    residual = {};
+  }
+  forward_impl(context, x.data, packed, bias, residual.data, y.data, workspace);
 }
 
 void Plan::backward_data(Context& context, ConstTensorView dy, const void* packed, TensorView dx,

@@ -33,7 +33,7 @@ struct Problem {
   DType dtype = DType::F32;    // of x, dx and the working weights
   DType y_dtype = DType::F32;  // of y and dy: as dtype, or fp32 beside bf16
   bool bias = false, relu = false;
-  bool accumulate = false;  // y = act(convolution + bias + old y)
+  bool accumulate = false;  // y = act(convolution + bias + old y or residual)
 
   Shape y() const;
   int64_t weight_count() const { return k * r * s * x.c; }
@@ -63,9 +63,13 @@ class Plan {
 
   int64_t workspace_bytes(Pass) const;
 
-  // bias is given exactly when the problem has one, here and as db below.
-  void forward(Context&, ConstTensorView x, const void* packed, const float* bias, TensorView y,
-               void* workspace);
+  // The type in which forward() takes the bias: fp32, or y's where the library adds it in that.
+  DType bias_dtype() const { return bias_dtype_impl(); }
+
+  // bias is given exactly when the problem has one, here and as db below. residual: for problems that
+  // accumulate, what takes the place of the old y: another tensor of y's shape and type; absent = y itself.
+  void forward(Context&, ConstTensorView x, const void* packed, const void* bias, TensorView y,
+               void* workspace, ConstTensorView residual = {});
   void backward_data(Context&, ConstTensorView dy, const void* packed, TensorView dx, GradientMode,
                      void* workspace);
   void backward_weights(Context&, ConstTensorView x, ConstTensorView dy, float* dw, float* db, GradientMode,
@@ -81,8 +85,11 @@ class Plan {
   virtual void pack_impl(Context&, Pass, const float* w, void* packed) = 0;
   virtual int64_t workspace_bytes_impl(Pass) const = 0;
   // `accumulate`: GradientMode::Accumulate; otherwise Overwrite.
-  virtual void forward_impl(Context&, const void* x, const void* packed, const float* bias, void* y,
-                            void* workspace) = 0;
+  virtual DType bias_dtype_impl() const { return DType::F32; }
+  // Whether forward_impl() takes a residual; otherwise it has been copied to y, and null is passed.
+  virtual bool takes_residual() const { return false; }
+  virtual void forward_impl(Context&, const void* x, const void* packed, const void* bias,
+                            const void* residual, void* y, void* workspace) = 0;
   virtual void backward_data_impl(Context&, const void* dy, const void* packed, void* dx, bool accumulate,
                                   void* workspace) = 0;
   virtual void backward_weights_impl(Context&, const void* x, const void* dy, float* dw, float* db,

@@ -63,9 +63,9 @@ class FewOutputsPlan final : public Plan {
     return g_bytes() + dw_bytes() + db_bytes() + gathered_->workspace_bytes(pass);
   }
 
-  void forward_impl(Context& context, const void* x, const void* packed, const float* bias, void* y,
-                    void* workspace) override {
-    sum_->run(context, x, packed, bias, y, problem().accumulate, workspace);
+  void forward_impl(Context& context, const void* x, const void* packed, const void* bias, const void*,
+                    void* y, void* workspace) override {
+    sum_->run(context, x, packed, static_cast<const float*>(bias), y, problem().accumulate, workspace);
   }
   void backward_data_impl(Context& context, const void* dy, const void* packed, void* dx, bool accumulate,
                           void* workspace) override {
@@ -161,8 +161,8 @@ class FewInputsPlan final : public Plan {
     return pass == Pass::BackwardData ? sum_->workspace_bytes() : plain_->workspace_bytes(pass);
   }
 
-  void forward_impl(Context& context, const void* x, const void* packed, const float* bias, void* y,
-                    void* workspace) override {
+  void forward_impl(Context& context, const void* x, const void* packed, const void* bias, const void*,
+                    void* y, void* workspace) override {
     plain_->forward(context, {x, problem().dtype, problem().x}, packed, bias,
                     {y, problem().y_dtype, problem().y()}, workspace);
   }

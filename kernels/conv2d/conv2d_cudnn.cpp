@@ -147,8 +147,7 @@ class CudnnPlan final : public Plan {
     if (pass == Pass::Forward) {
       const PlannedPass& forward = planned(pass);
       if (is_mixed()) bytes += aligned(x_count() * 4);
-      if (forward.biased && !(p.bias && forward.dtype == DType::F32))
-        bytes += aligned(p.k * size_of(forward.dtype));
+      if (forward.biased && !p.bias) bytes += aligned(p.k * size_of(forward.dtype));
       if (forward.adds_old_y) bytes += aligned(y_count() * size_of(forward.dtype));
       return bytes;
     }
@@ -159,8 +158,10 @@ class CudnnPlan final : public Plan {
     return bytes;
   }
 
-  void forward_impl(Context& context, const void* x, const void* packed, const float* bias, void* y,
-                    void* workspace) override {
+  DType bias_dtype_impl() const override { return planned(Pass::Forward).dtype; }
+  bool takes_residual() const override { return true; }
+  void forward_impl(Context& context, const void* x, const void* packed, const void* bias,
+                    const void* residual, void* y, void* workspace) override {
     const chiaro::cuda::ProfilerRange range("conv2d forward");
     const Problem& p = problem();
     const PlannedPass& pass = runnable(Pass::Forward);
@@ -170,23 +171,20 @@ class CudnnPlan final : public Plan {
       cuda::assign(context.cuda().stream(), DType::F32, wide, DType::BF16, x, x_count());
       x = wide;
     }
-    const void* own_bias = bias;
-    if (pass.biased && !(bias && pass.dtype == DType::F32)) {
-      void* part = parts.take(p.k * size_of(pass.dtype));
-      if (bias)
-        cuda::assign(context.cuda().stream(), pass.dtype, part, DType::F32, bias, p.k);
-      else
-        fill_async(context, part, 0, p.k * size_of(pass.dtype));
-      own_bias = part;
+    if (pass.biased && !bias) {
+      void* zeros = parts.take(p.k * size_of(pass.dtype));
+      fill_async(context, zeros, 0, p.k * size_of(pass.dtype));
+      bias = zeros;
     }
-    const void* old_y = nullptr;
-    if (pass.adds_old_y) {  // nothing promises that a fused engine may read what it overwrites
+    const void* old_y = residual;
+    if (residual && !pass.adds_old_y) copy_async(context, y, residual, y_count() * size_of(p.y_dtype));
+    if (!residual && pass.adds_old_y) {  // nothing promises that a fused engine may read what it overwrites
       void* part = parts.take(y_count() * size_of(pass.dtype));
       copy_async(context, part, y, y_count() * size_of(pass.dtype));
       old_y = part;
     }
     std::vector<std::pair<cudnn::Graph::Id, const void*>> tensors = {{kX, x}, {kW, packed}, {kY, y}};
-    if (pass.biased) tensors.push_back({kBias, own_bias});
+    if (pass.biased) tensors.push_back({kBias, bias});
     if (pass.adds_old_y) tensors.push_back({kOldY, old_y});
     pass.plan->execute(context.cuda().cudnn(), tensors, parts.take(0));
   }

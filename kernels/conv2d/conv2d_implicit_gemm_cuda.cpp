@@ -47,9 +47,10 @@ class ImplicitGemmPlan final : public Plan {
     return std::max(cuda::backward_weights_workspace_bytes(problem()), bias_bytes());
   }
 
-  void forward_impl(Context& context, const void* x, const void* packed, const float* bias, void* y,
-                    void*) override {
-    cuda::implicit_gemm_forward(stream_of(context), problem(), x, static_cast<const float*>(packed), bias, y);
+  void forward_impl(Context& context, const void* x, const void* packed, const void* bias, const void*,
+                    void* y, void*) override {
+    cuda::implicit_gemm_forward(stream_of(context), problem(), x, static_cast<const float*>(packed),
+                                static_cast<const float*>(bias), y);
   }
 
   void backward_data_impl(Context& context, const void* dy, const void* packed, void* dx, bool accumulate,

@@ -107,7 +107,7 @@ class OneDnnPlan final : public Plan {
     return scratch;
   }
 
-  void forward_impl(Context&, const void* x, const void* packed, const float* bias, void* y,
+  void forward_impl(Context&, const void* x, const void* packed, const void* bias, const void*, void* y,
                     void* workspace) override {
     forward_.run({x, packed, bias, y, workspace});
   }

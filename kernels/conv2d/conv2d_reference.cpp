@@ -35,10 +35,11 @@ class ReferencePlan final : public Plan {
     visit_dtype(problem().dtype, [&](auto t) { visit_dtype(problem().y_dtype, [&](auto u) { f(t, u); }); });
   }
 
-  void forward_impl(Context&, const void* x, const void* packed, const float* bias, void* y, void*) override {
+  void forward_impl(Context&, const void* x, const void* packed, const void* bias, const void*, void* y,
+                    void*) override {
     visit([&]<class T, class U>(T, U) {
-      reference::forward(problem(), static_cast<const T*>(x), static_cast<const T*>(packed), bias,
-                         static_cast<U*>(y));
+      reference::forward(problem(), static_cast<const T*>(x), static_cast<const T*>(packed),
+                         static_cast<const float*>(bias), static_cast<U*>(y));
     });
   }
   void backward_data_impl(Context&, const void* dy, const void* packed, void* dx, bool accumulate,

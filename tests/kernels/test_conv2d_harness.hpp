@@ -111,8 +111,8 @@ inline Results run_plan(const Problem& p, const Data& d, GradientMode mode,
         b = to_bytes(d.b, DType::F32), y = to_bytes(d.old_y, p.y_dtype), dx = to_bytes(d.old_dx, p.dtype),
         dw = to_bytes(d.old_dw, DType::F32), db = to_bytes(d.old_db, DType::F32);
   const auto floats = [](Bytes& bytes) { return static_cast<float*>(bytes.get()); };
-  const TensorView x_view{x.get(), p.dtype, p.x}, y_view{y.get(), p.y_dtype, p.y()},
-      dy_view{dy.get(), p.y_dtype, p.y()}, dx_view{dx.get(), p.dtype, p.x};
+  const TensorView x_view{x.get(), p.dtype, p.x}, dy_view{dy.get(), p.y_dtype, p.y()},
+      dx_view{dx.get(), p.dtype, p.x};
   const auto packed = [&](Pass pass) {
     Bytes bytes(plan->packed_bytes(pass));
     plan->pack(context, pass, floats(w), bytes.get());
@@ -122,8 +122,17 @@ inline Results run_plan(const Problem& p, const Data& d, GradientMode mode,
   const auto workspace = [&](Pass pass) { return Bytes(plan->workspace_bytes(pass)); };
   Bytes forward_space = workspace(Pass::Forward), data_space = workspace(Pass::BackwardData),
         weights_space = workspace(Pass::BackwardWeights);
-  plan->forward(context, x_view, forward_weights.get(), p.bias ? floats(b) : nullptr, y_view,
-                forward_space.get());
+  const auto forward = [&](Bytes& out, ConstTensorView residual) {
+    plan->forward(context, x_view, forward_weights.get(), p.bias ? floats(b) : nullptr,
+                  {out.get(), p.y_dtype, p.y()}, forward_space.get(), residual);
+  };
+  forward(y, {});
+  if (p.accumulate) {  // a residual takes the place of the old contents
+    const Bytes residual = to_bytes(d.old_y, p.y_dtype);
+    Bytes other = to_bytes(Values(d.old_y.size(), 1e9), p.y_dtype);
+    forward(other, {residual.get(), p.y_dtype, p.y()});
+    CHECK(to_values(other, d.old_y.size(), p.y_dtype) == to_values(y, d.old_y.size(), p.y_dtype));
+  }
   plan->backward_data(context, dy_view, data_weights.get(), dx_view, mode, data_space.get());
   plan->backward_weights(context, x_view, dy_view, floats(dw), p.bias ? floats(db) : nullptr, mode,
                          weights_space.get());

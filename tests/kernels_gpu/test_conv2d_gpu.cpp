@@ -2,6 +2,7 @@
 // every precision.
 #include <doctest/doctest.h>
 
+#include "kernels/assign/assign.hpp"
 #include "tests/kernels/test_conv2d_harness.hpp"
 #include "tests/kernels_gpu/device_array.hpp"
 
@@ -62,8 +63,8 @@ Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMo
              w = upload(context, d.w, DType::F32), b = upload(context, d.b, DType::F32),
              y = upload(context, d.old_y, p.y_dtype), dx = upload(context, d.old_dx, p.dtype),
              dw = upload(context, d.old_dw, DType::F32), db = upload(context, d.old_db, DType::F32);
-  const TensorView x_view{x.data(), p.dtype, p.x}, y_view{y.data(), p.y_dtype, p.y()},
-      dy_view{dy.data(), p.y_dtype, p.y()}, dx_view{dx.data(), p.dtype, p.x};
+  const TensorView x_view{x.data(), p.dtype, p.x}, dy_view{dy.data(), p.y_dtype, p.y()},
+      dx_view{dx.data(), p.dtype, p.x};
   const auto packed = [&](Pass pass) {
     DeviceArray bytes(context, plan->packed_bytes(pass));
     plan->pack(context, pass, w.floats(), bytes.data());
@@ -73,8 +74,22 @@ Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMo
   const auto forward_weights = packed(Pass::Forward), data_weights = packed(Pass::BackwardData);
   const auto forward_space = space(Pass::Forward), data_space = space(Pass::BackwardData),
              weights_space = space(Pass::BackwardWeights);
-  plan->forward(context, x_view, forward_weights.data(), p.bias ? b.floats() : nullptr, y_view,
-                forward_space.data());
+  const Shape k{1, 1, 1, p.k};
+  DeviceArray bias(context, p.k * size_of(plan->bias_dtype()));
+  if (p.bias)
+    assign::run(context, {b.data(), DType::F32, k}, {bias.data(), plan->bias_dtype(), k},
+                GradientMode::Overwrite);
+  const auto forward = [&](const DeviceArray& out, ConstTensorView residual) {
+    plan->forward(context, x_view, forward_weights.data(), p.bias ? bias.data() : nullptr,
+                  {out.data(), p.y_dtype, p.y()}, forward_space.data(), residual);
+  };
+  forward(y, {});
+  if (p.accumulate) {  // a residual takes the place of the old contents
+    const auto residual = upload(context, d.old_y, p.y_dtype), other = upload(context, d.old_y, p.y_dtype);
+    fill_async(context, other.data(), 0xff, p.y().count() * size_of(p.y_dtype));
+    forward(other, {residual.data(), p.y_dtype, p.y()});
+    CHECK(download(other, p.y_dtype) == download(y, p.y_dtype));
+  }
   plan->backward_data(context, dy_view, data_weights.data(), dx_view, mode, data_space.data());
   plan->backward_weights(context, x_view, dy_view, dw.floats(), p.bias ? db.floats() : nullptr, mode,
                          weights_space.data());
