@@ -36,7 +36,7 @@ namespace chiaro {
 // so names the one that failed (not while a graph is captured).
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes,
-            [[maybe_unused]] CudaStream stream, A&&... args) {
+            CudaStream stream, A&&... args) {
 #ifdef __CUDACC__
   const auto check = [name](cudaError_t status) {
     if (status != cudaSuccess)
@@ -50,7 +50,7 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::
   static const bool synchronise = std::getenv("CHIARO_SYNC") != nullptr;
   if (synchronise) check(cudaStreamSynchronize(stream));
 #else
-  simt::launch(name, kernel, grid, block, shared_bytes, static_cast<A&&>(args)...);
+  simt::launch(name, kernel, grid, block, shared_bytes, stream, static_cast<A&&>(args)...);
 #endif
 }
 

@@ -12,6 +12,7 @@
 
 #include "kernels/common/cuda_stream.hpp"
 #include "tests/simt/runtime.hpp"
+#include "tests/simt/stream.hpp"
 
 #define __global__
 #define __device__
@@ -44,16 +45,23 @@ inline float2 make_float2(float x, float y) {
 
 namespace simt {
 
+// The null stream runs the kernel at once; others keep it, with copies of its arguments, until they are
+// waited for.
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes,
-            A&&... args) {
-  const auto call = std::pair(kernel, std::tuple<P...>(static_cast<P>(args)...));
-  run({name, grid, block, shared_bytes,
-       [](const void* p) {
-         const auto& c = *static_cast<const decltype(call)*>(p);
-         std::apply(c.first, c.second);
-       },
-       &call});
+            CUstream_st* stream, A&&... args) {
+  auto work = [=, call = std::pair(kernel, std::tuple<P...>(static_cast<P>(args)...))] {
+    run({name, grid, block, shared_bytes,
+         [](const void* p) {
+           const auto& c = *static_cast<const decltype(call)*>(p);
+           std::apply(c.first, c.second);
+         },
+         &call});
+  };
+  if (stream)
+    stream->submit({name, std::move(work)});
+  else
+    work();
 }
 
 template <class T>

@@ -1,0 +1,133 @@
+#include "engine/buffer.hpp"
+#include "kernels/adam/adam.hpp"
+#include "kernels/channel_affine/channel_affine.hpp"
+#include "kernels/common/captured_work.hpp"
+#include "kernels/losses/losses.hpp"
+#include "tests/device_emulated/both_devices.hpp"
+#include "tests/support/error_of.hpp"
+
+namespace chiaro::both_devices {
+
+using test::error_of;
+
+namespace {
+
+constexpr Shape kShape{1, 2, 3, 2};
+
+// A tensor on the device with its twin in pinned memory of the host.
+struct Twin {
+  explicit Twin(Context& context_)
+      : context(context_),
+        host(kShape.count() * 4, "a test's tensor", MemoryKind::Pinned),
+        device(kShape.count() * 4, "a test's tensor", MemoryKind::Device) {}
+
+  void fill(float value) { std::fill_n(host.as<float>(), kShape.count(), value); }
+  void send() { copy_async(context, device.data(), host.data(), host.bytes()); }
+  void fetch() { copy_async(context, host.data(), device.data(), host.bytes()); }
+  TensorView view() const { return {device.data(), DType::F32, kShape}; }
+  bool all(float value) const {
+    const float* values = host.as<float>();
+    return std::all_of(values, values + kShape.count(), [=](float v) { return v == value; });
+  }
+
+  Context& context;
+  Buffer host, device;
+};
+
+}  // namespace
+
+TEST_CASE("captured work: nothing runs while it is recorded, replays see memory as it is then") {
+  Context context(Device::Cuda, 1);
+  Twin x(context), y(context);
+  const Buffer vectors(2 * 8, "mean and scale", MemoryKind::Device);
+  const float values[] = {1, 1, 2, 2};  // mean, scale
+  copy_async(context, vectors.data(), values, sizeof values);
+  x.fill(3);
+  y.fill(-1);
+  y.send();
+  synchronize(context);
+  auto work = CapturedWork::record(context, [&] {
+    x.send();
+    channel_affine::forward(context, x.view(), vectors.as<float>(), vectors.as<float>() + 2, y.view());
+    y.fetch();
+  });
+  CHECK(work.operations() == 3);
+  synchronize(context);
+  CHECK(y.all(-1));
+  work.replay(context);
+  synchronize(context);
+  CHECK(y.all(4));
+  x.fill(10);
+  work.replay(context);
+  synchronize(context);
+  CHECK(y.all(18));
+}
+
+TEST_CASE("captured work: arguments stay what they were, values that memory holds do not") {
+  Context context(Device::Cuda, 1);
+  Twin x(context), zero(context), loss(context);
+  const Buffer workspace(losses::mse_workspace_bytes(context, kShape), "workspace", MemoryKind::Device);
+  x.fill(1);
+  zero.fill(0);
+  x.send();
+  zero.send();
+  double scale = 2;
+  auto work = CapturedWork::record(context, [&] {
+    losses::mse_forward(context, x.view(), zero.view(), scale, loss.device.as<float>(), workspace.data());
+  });
+  CHECK(work.operations() == 2);
+  const auto replayed = [&] {
+    work.replay(context);
+    loss.fetch();
+    synchronize(context);
+    return loss.host.as<float>()[0];
+  };
+  scale = 100;
+  CHECK(replayed() == 24);
+  x.fill(3);
+  x.send();
+  CHECK(replayed() == 9 * 24);
+}
+
+TEST_CASE("captured work: an optimiser's step replayed with the factors of each step") {
+  constexpr int kCount = 20, kSteps = 3;
+  const adam::Hyper hyper{.lr = 0.1};
+  check_same(2e-6, [&](Context& context, Arrays& a) {
+    const float* g = a.input(normal_values<float>(kCount, 1));
+    auto* p = a.changed(normal_values<float>(kCount, 2));
+    auto* m = a.changed(std::vector<float>(kCount));
+    auto* v = a.changed(std::vector<float>(kCount));
+    if (context.device() == Device::Cpu) {
+      for (int t = 1; t <= kSteps; ++t) adam::step(context, hyper, t, kCount, g, p, m, v);
+      return;
+    }
+    auto* factors = a.input(std::vector{adam::factors(hyper, 1)});
+    auto work = CapturedWork::record(context, [&] { adam::step(context, factors, kCount, g, p, m, v); });
+    for (int t = 1; t <= kSteps; ++t) {
+      const auto now = adam::factors(hyper, t);
+      copy_async(context, factors, &now, sizeof now);
+      work.replay(context);
+    }
+    synchronize(context);
+  });
+}
+
+TEST_CASE("captured work: what cannot be recorded is an error, and the stream goes on") {
+  Context context(Device::Cuda, 1), cpu(1);
+  Twin x(context);
+  CHECK(error_of([&] { CapturedWork::record(cpu, [] {}); }) == "work is recorded for GPUs only");
+  CHECK_FALSE(error_of([&] { CapturedWork::record(context, [&] { synchronize(context); }); }).empty());
+  CHECK_FALSE(error_of([&] {
+                CapturedWork::record(context, [&] { Buffer(64, "too late", MemoryKind::Device); });
+              }).empty());
+  CHECK(error_of([&] { CapturedWork::record(context, [] { throw Error("of the work"); }); }) ==
+        "of the work");
+  x.fill(5);
+  x.send();
+  x.fill(0);  // too early: the copy has not been waited for
+  x.fetch();
+  synchronize(context);
+  CHECK((x.all(5) || x.all(0)));
+}
+
+}  // namespace chiaro::both_devices

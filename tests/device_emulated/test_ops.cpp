@@ -1,0 +1,244 @@
+// Every op that networks call, through its public function, on both devices.
+#include "kernels/adam/adam.hpp"
+#include "kernels/assign/assign.hpp"
+#include "kernels/batch_norm/batch_norm_training.hpp"
+#include "kernels/border/border.hpp"
+#include "kernels/channel_affine/channel_affine.hpp"
+#include "kernels/gram/gram.hpp"
+#include "kernels/instance_norm/instance_norm.hpp"
+#include "kernels/interleave/interleave.hpp"
+#include "kernels/losses/berhu.hpp"
+#include "kernels/losses/losses.hpp"
+#include "kernels/losses/relative.hpp"
+#include "kernels/max_pool/max_pool.hpp"
+#include "kernels/picture/picture.hpp"
+#include "kernels/relu/relu.hpp"
+#include "kernels/sgd/sgd.hpp"
+#include "kernels/tanh_output/tanh_output.hpp"
+#include "kernels/upsample/upsample.hpp"
+#include "tests/device_emulated/both_devices.hpp"
+#include "tests/support/error_of.hpp"
+
+namespace chiaro::both_devices {
+
+using test::error_of;
+
+namespace {
+
+constexpr Shape kShape{2, 6, 8, 8};
+
+constexpr auto kOverwrite = GradientMode::Overwrite;
+constexpr auto kAccumulate = GradientMode::Accumulate;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("ops on both devices: element by element", T, float, bf16) {
+  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
+    const auto x = a.input<T>(kShape, 1), dy = a.input<T>(kShape, 2);
+    auto y = a.output<T>(kShape);
+    relu::forward(context, x, y);
+    relu::backward(context, y, dy, a.output<T>(kShape), kOverwrite);
+    relu::backward(context, y, dy, a.changed<T>(kShape, 3), kAccumulate);
+    y = a.output<T>(kShape);
+    tanh_output::forward(context, x, y);
+    tanh_output::backward(context, y, dy, a.output<T>(kShape), kOverwrite);
+    const float* mean = a.input(normal_values<float>(kShape.c, 4));
+    const float* scale = a.input(normal_values<float>(kShape.c, 5));
+    channel_affine::forward(context, x, mean, scale, a.output<T>(kShape));
+    channel_affine::backward(context, dy, scale, a.changed<T>(kShape, 6), kAccumulate);
+    assign::run(context, x, a.output<T>(kShape), kOverwrite);
+    assign::run(context, x, a.output<float>(kShape), kOverwrite);
+    assign::run(context, x, a.changed<T>(kShape, 7), kAccumulate);
+    assign::run(context, x, {}, GradientMode::Ignore);
+  });
+}
+
+TEST_CASE("ops on both devices: pictures as bytes") {
+  const Shape s{2, 5, 7, 3};
+  check_same(0, [&](Context& context, Arrays& a) {
+    std::vector<std::uint8_t> rgb(static_cast<std::size_t>(s.count()));
+    for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(37 * i);
+    const auto y = a.output<float>(s);
+    picture::to_tensor(context, a.input(rgb), y);
+    auto* bytes = a.output<std::uint8_t>(s.count());
+    picture::to_bytes(context, y, bytes);
+  });
+}
+
+TEST_CASE_TEMPLATE("ops on both devices: borders and windows", T, float, bf16) {
+  for (const BorderMode mode : {BorderMode::Reflect, BorderMode::Replicate})
+    check_same(kTolerance<T>, [&](Context& context, Arrays& a) {
+      const Border border{1, 2, 3, 0, mode};
+      const Shape outer = border.outer(kShape);
+      border::forward(context, a.input<T>(kShape, 1), a.output<T>(outer), border);
+      border::backward(context, a.input<T>(outer, 2), a.changed<T>(kShape, 3), kAccumulate, border);
+      border::fill_in_place(context, a.changed<T>(outer, 4), border);
+      border::fold_in_place(context, a.changed<T>(outer, 5), border);
+      const Shape window{2, 3, 4, 8};
+      border::crop_forward(context, a.input<T>(kShape, 6), a.output<T>(window), 1, 2);
+      border::crop_backward(context, a.input<T>(window, 7), a.output<T>(kShape), kOverwrite, 1, 2);
+    });
+}
+
+TEST_CASE_TEMPLATE("ops on both devices: instance norm", T, float, bf16) {
+  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
+    instance_norm::Attributes attributes{.relu = true, .out_border = Border::uniform(1)};
+    const Shape outer = attributes.out_border.outer(kShape);
+    const auto x = a.input<T>(kShape, 1, 0.5f), residual = a.input<T>(kShape, 2);
+    const float* gamma = a.input(normal_values<float>(kShape.c, 3, 1));
+    const float* beta = a.input(normal_values<float>(kShape.c, 4));
+    auto* mean = a.output<float>(kShape.n * kShape.c);
+    auto* rstd = a.output<float>(kShape.n * kShape.c);
+    instance_norm::forward(context,
+                           {.x = x,
+                            .gamma = gamma,
+                            .beta = beta,
+                            .residual = residual,
+                            .y = a.output<T>(outer),
+                            .mean = mean,
+                            .rstd = rstd,
+                            .workspace = a.workspace(instance_norm::forward_workspace_bytes(context, kShape)),
+                            .attr = attributes});
+    instance_norm::backward(
+        context, {.x = x,
+                  .gamma = gamma,
+                  .beta = beta,
+                  .mean = mean,
+                  .rstd = rstd,
+                  .dy = a.input<T>(outer, 5),
+                  .dx = a.changed<T>(kShape, 6),
+                  .dx_mode = kAccumulate,
+                  .dgamma = a.output<float>(kShape.c),
+                  .dbeta = a.output<float>(kShape.c),
+                  .param_mode = kOverwrite,
+                  .dresidual = a.output<T>(kShape),
+                  .dresidual_mode = kOverwrite,
+                  .workspace = a.workspace(instance_norm::backward_workspace_bytes(context, kShape)),
+                  .attr = attributes});
+  });
+}
+
+TEST_CASE_TEMPLATE("ops on both devices: batch norm in training", T, float, bf16) {
+  namespace training = batch_norm::training;
+  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
+    const auto x = a.input<T>(kShape, 1, 0.5f);
+    const float* scale = a.input(normal_values<float>(kShape.c, 3, 1));
+    const float* offset = a.input(normal_values<float>(kShape.c, 4));
+    auto* mean = a.output<float>(kShape.c);
+    auto* rstd = a.output<float>(kShape.c);
+    const auto y = a.output<T>(kShape);
+    training::forward(context, {.x = x,
+                                .scale = scale,
+                                .offset = offset,
+                                .residual = a.input<T>(kShape, 2),
+                                .y = y,
+                                .mean = mean,
+                                .rstd = rstd,
+                                .running_mean = a.changed(normal_values<float>(kShape.c, 5)),
+                                .running_variance = a.changed(normal_values<float>(kShape.c, 6, 3)),
+                                .workspace = a.workspace(training::forward_workspace_bytes(context, kShape)),
+                                .attr = {.relu = true}});
+    training::backward(context,
+                       {.x = x,
+                        .y = y,
+                        .scale = scale,
+                        .mean = mean,
+                        .rstd = rstd,
+                        .dy = a.input<T>(kShape, 7),
+                        .dx = a.output<T>(kShape),
+                        .dscale = a.output<float>(kShape.c),
+                        .doffset = a.output<float>(kShape.c),
+                        .dresidual = a.changed<T>(kShape, 8),
+                        .dresidual_mode = kAccumulate,
+                        .workspace = a.workspace(training::backward_workspace_bytes(context, kShape)),
+                        .attr = {.relu = true}});
+  });
+}
+
+TEST_CASE_TEMPLATE("ops on both devices: Gram matrix and losses", T, float, bf16) {
+  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
+    const auto f = a.input<T>(kShape, 1), target = a.input<T>({1, 6, 8, 8}, 2), other = a.input<T>(kShape, 3);
+    auto* g = a.output<float>(kShape.n * kShape.c * kShape.c);
+    gram::forward(context, f, g, 0.01f, a.workspace(gram::forward_workspace_bytes(context, kShape)));
+    gram::backward(context, f, g, 0.5f, a.changed<T>(kShape, 4), kAccumulate,
+                   a.workspace(gram::backward_workspace_bytes(context, kShape, dtype_of<T>)));
+    losses::mse_forward(context, f, target, 0.1, a.output<float>(1),
+                        a.workspace(losses::mse_workspace_bytes(context, kShape)));
+    losses::mse_backward(context, f, target, 0.1, a.changed<T>(kShape, 5), kAccumulate);
+    losses::tv_forward(context, f, 3, a.output<float>(1),
+                       a.workspace(losses::tv_workspace_bytes(context, kShape)));
+    losses::tv_backward(context, f, 3, a.output<T>(kShape), kOverwrite);
+    auto* inverse = a.output<float>(kShape.n);
+    losses::relative_forward(context, f, other, 0.5, a.output<float>(1), inverse,
+                             a.workspace(losses::relative_workspace_bytes(context, kShape)));
+    losses::relative_backward(context, f, other, inverse, 0.5, a.output<T>(kShape), kOverwrite);
+    auto* state = a.output<float>(losses::kBerhuStateSize);
+    const auto depth = a.input<float>(kShape, 6, 1.0f);  // some below 0: missing
+    losses::berhu_forward(context, f, depth, 2, a.output<float>(1), state,
+                          a.workspace(losses::berhu_workspace_bytes(context, kShape)));
+    losses::berhu_backward(context, f, depth, state, 2, a.output<T>(kShape), kOverwrite);
+  });
+}
+
+TEST_CASE_TEMPLATE("ops on both devices: interleave, upsample, max pool", T, float, bf16) {
+  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
+    const Shape doubled{2, 12, 16, 8};
+    std::array<interleave::Source, 4> sources;
+    std::array<interleave::Target, 4> targets;
+    for (unsigned i = 0; i < 4; ++i) {
+      sources[i] = {a.input<T>(kShape, i)};
+      targets[i] = {a.output<T>(kShape)};
+    }
+    const auto dy = a.input<T>(doubled, 9);
+    interleave::forward(
+        context,
+        {.sources = sources, .add = a.input<T>(doubled, 8), .y = a.output<T>(doubled), .relu = true});
+    interleave::backward(context, {.dy = dy, .targets = targets, .zero_rest = true});
+    upsample::upsample_nearest_forward(context, sources[0].t, a.output<T>(doubled));
+    upsample::upsample_nearest_backward(context, dy, a.changed<T>(kShape, 10), kAccumulate);
+    auto* folded = a.output<float>(16 * 4 * 3);
+    upsample::fold_weights(context, a.input(normal_values<float>(9 * 4 * 3, 13)), 4, 3, folded);
+    upsample::unfold_gradient(context, folded, 4, 3, a.output<float>(9 * 4 * 3), kOverwrite);
+    const auto x = a.input<T>({2, 7, 9, 8}, 11);
+    const max_pool::Attributes window{.window = 3, .stride = 2, .pad_top = 1, .pad_left = 1};
+    const auto y = a.output<T>(max_pool::output_shape(x.shape, window));
+    max_pool::forward(context, x, y, window);
+    max_pool::backward(context, x, y, a.input<T>(y.shape, 12), a.output<T>(x.shape), kOverwrite, window);
+  });
+}
+
+TEST_CASE("ops on both devices: optimisers, with factors by value and in memory") {
+  constexpr std::int64_t kCount = 1003;
+  check_same(kTolerance<float>, [](Context& context, Arrays& a) {
+    const float* g = a.input(normal_values<float>(kCount, 1));
+    const adam::Hyper adam{.lr = 0.1, .weight_decay = 0.01};
+    const sgd::Hyper sgd{.lr = 0.1, .weight_decay = 0.01};
+    for (const bool in_memory : {false, true}) {
+      auto* p = a.changed(normal_values<float>(kCount, 2));
+      auto* m = a.changed(normal_values<float>(kCount, 3));
+      auto* v = a.changed(std::vector<float>(kCount, 0.5f));
+      if (in_memory) {
+        adam::step(context, a.input(std::vector{adam::factors(adam, 3)}), kCount, g, p, m, v);
+        sgd::step(context, a.input(std::vector{sgd::factors(sgd)}), kCount, g, p, v);
+      } else {
+        adam::step(context, adam, 3, kCount, g, p, m, v);
+        sgd::step(context, sgd, kCount, g, p, v);
+      }
+    }
+    adam::gradient_norm(context, kCount, g, a.output<double>(1),
+                        a.workspace(adam::gradient_norm_workspace_bytes(context)));
+    CHECK(adam::gradient_norm(context, kCount, g) == doctest::Approx(31.7).epsilon(0.1));
+  });
+}
+
+TEST_CASE("ops on both devices: what runs on the CPU only says so") {
+  Context context(Device::Cuda, 1);
+  const Buffer memory(6 * 8 * 8 * 4, "a test's band", MemoryKind::Device);
+  const TensorView band{memory.data(), DType::F32, {1, 6, 8, 8}};
+  double statistics[16];
+  instance_norm::Moments moments{statistics, statistics + 8, 0};
+  CHECK(error_of([&] { instance_norm::accumulate_moments(context, band, moments, memory.data()); }) ==
+        "instance_norm accumulate_moments: runs on the CPU only");
+}
+
+}  // namespace chiaro::both_devices
