@@ -63,6 +63,14 @@ TEST_CASE("conv2d: small integers are exact in all passes, shapes, types and imp
         check_exact(p, integer_data(p), GradientMode::Overwrite, implementation);
 }
 
+TEST_CASE("conv2d: 1x1 filters that oneDNN gets wrong are exact all the same") {
+  for (const Problem& geometry : {Problem{.x = {1, 5, 6, 16}, .k = 3, .r = 1, .s = 1},
+                                  Problem{.x = {1, 5, 6, 12}, .k = 8, .r = 1, .s = 1, .stride = 2},
+                                  Problem{.x = {1, 9, 14, 8}, .k = 8, .r = 1, .s = 1, .stride = 2}})
+    for (const Problem& p : with_types(geometry))
+      check_exact(p, integer_data(p), GradientMode::Overwrite, "");
+}
+
 TEST_CASE("conv2d: bias, accumulation and ReLU follow the convolution in that order") {
   for (const Problem& geometry : geometries())
     for (Problem p : with_types(geometry))

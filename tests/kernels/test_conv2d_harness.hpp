@@ -128,7 +128,7 @@ inline Results run_plan(const Problem& p, const Data& d, GradientMode mode,
   };
   forward(y, {});
   if (p.accumulate) {  // a residual takes the place of the old contents
-    const Bytes residual = to_bytes(d.old_y, p.y_dtype);
+    Bytes residual = to_bytes(d.old_y, p.y_dtype);
     Bytes other = to_bytes(Values(d.old_y.size(), 1e9), p.y_dtype);
     forward(other, {residual.get(), p.y_dtype, p.y()});
     CHECK(to_values(other, d.old_y.size(), p.y_dtype) == to_values(y, d.old_y.size(), p.y_dtype));
