@@ -2,6 +2,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -80,7 +81,8 @@ inline double max_error(const std::vector<double>& exact, const std::vector<doub
   double error = 0;
   for (std::size_t i = 0; i < exact.size(); ++i) {
     const double e = std::abs(exact[i] - other[i]);
-    error = e <= error ? error : e;  // NaN wins
+    if (std::isnan(e)) return e;
+    error = std::max(error, e);
   }
   return error;
 }

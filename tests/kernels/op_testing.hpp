@@ -72,8 +72,11 @@ double nmse(const std::vector<double>& exact, const std::vector<T>& found) {
 template <class T>
 double max_error(const std::vector<double>& exact, const std::vector<T>& found) {
   double largest = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i)
-    largest = std::max(largest, std::abs(exact[i] - double(float(found[i]))));
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double error = std::abs(exact[i] - double(float(found[i])));
+    if (std::isnan(error)) return error;
+    largest = std::max(largest, error);
+  }
   return largest;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory_resource>
@@ -125,7 +126,8 @@ double max_error(const std::vector<double>& exact, const std::vector<T>& found) 
   double error = exact.size() == found.size() ? 0 : HUGE_VAL;
   for (std::size_t i = 0; i < exact.size(); ++i) {
     const double e = std::abs(exact[i] - double(float(found[i])));
-    error = e <= error ? error : e;  // NaN wins
+    if (std::isnan(e)) return e;
+    error = std::max(error, e);
   }
   return error;
 }
