@@ -66,7 +66,7 @@ TEST_CASE("sgd: wrong arguments are refused") {
   std::vector<float> x(1);
   CHECK(error_of([&] { sgd::step(context, {.momentum = 1}, 1, x.data(), x.data(), x.data()); }) ==
         "sgd: momentum 1 must be in [0, 1)");
-  CHECK(error_of([&] { sgd::step(context, {}, 1, nullptr, x.data(), x.data()); }) ==
+  CHECK(error_of([&] { sgd::step(context, sgd::Hyper{}, 1, nullptr, x.data(), x.data()); }) ==
         "sgd: grad, param and velocity must all be given");
   CHECK(error_of([&] { sgd::step(context, {.weight_decay = -1}, 1, x.data(), x.data(), x.data()); }) ==
         "sgd: weight decay -1 must not be negative");
