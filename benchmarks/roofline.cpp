@@ -88,8 +88,9 @@ class Counter {
       add("instance norm: apply", 0, x + y + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0));
     } else if (type == "style_loss") {
       const double square = static_cast<double>(s.n * s.c * s.c);
-      add("Gram matrix", square * static_cast<double>(s.pixels()), x + 4 * square);  // one half of 2 C^2 HW
-      add("losses", 0, 4 * square);
+      const double target = 4 * square / static_cast<double>(s.n);
+      add("Gram matrix and style loss", square * static_cast<double>(s.pixels()),  // one half of 2 C^2 HW
+          x + 4 * square + target);
     } else if (type == "interleave") {
       // Each of the layers on four phases reads its own channels of them: as many values as it writes.
       add("interleave phases", 0, 2 * y + (node.inputs.size() == 5 ? bytes(node.inputs[4]) : 0));
@@ -135,14 +136,13 @@ class Counter {
       add("instance norm: gradient apply", 0, x + y + out);
     } else if (type == "style_loss") {
       const double square = static_cast<double>(s.n * s.c * s.c);
-      add("losses", 0, 3 * 4 * square);
       add("Gram matrix backward", 2 * square * static_cast<double>(s.pixels()),
           x + 4 * square + written_gradient(node, 0, written));
     } else if (type == "interleave") {
-      if (node.spec.backward_reads_output) add("ReLU mask", 0, 3 * y);
-      if (node.inputs.size() == 5) add("add gradients", 0, y + written_gradient(node, 4, written));
+      double more = node.spec.backward_reads_output ? y : 0;
+      if (node.inputs.size() == 5) more += written_gradient(node, 4, written);
       for (std::size_t i = 0; i < 4; ++i) written_gradient(node, i, written);
-      add("interleave phases", 0, 2 * y);
+      add("interleave phases", 0, 2 * y + more);
     } else if (node.layer->is_loss()) {
       add("losses", 0,
           x + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0) + written_gradient(node, 0, written));
