@@ -1,4 +1,5 @@
 // Kernels that make each element from the same element of their inputs.
+#include "kernels/assign/assign_cuda.hpp"
 #include "kernels/channel_affine/channel_affine_cuda.hpp"
 #include "kernels/channel_affine/channel_affine_reference.hpp"
 #include "kernels/picture/picture_cuda.hpp"
@@ -55,6 +56,27 @@ TEST_CASE_TEMPLATE("relu cuda: equals the plain loops, also in place and with Na
   DeviceArray<T> in(x);
   CHECK(launches_of([&] { relu::cuda::forward(nullptr, in.view(kShape), in.view(kShape)); }) ==
         std::vector<std::string>{"relu_forward"});
+}
+
+TEST_CASE_TEMPLATE("assign cuda: copies and adds, between the types too", T, float, bf16) {
+  const auto x = integer_values<T>(kCount, 1);
+  const auto old = integer_values<float>(kCount, 2);
+  with_offsets([&](std::int64_t offset) {
+    check_every_schedule([&] {
+      DeviceArray<T> in(x, offset), out(kCount, offset);
+      DeviceArray<float> copy(kCount, offset), sum(old, offset);
+      assign::cuda::run(nullptr, in.view(kShape), out.view(kShape), false);
+      assign::cuda::run(nullptr, in.view(kShape), copy.view(kShape), false);
+      assign::cuda::run(nullptr, in.view(kShape), sum.view(kShape), true);
+      CHECK(same_bits(out.host(), x));
+      CHECK(max_error(convert<double>(x), copy.host()) == 0);
+      CHECK(max_error(sum_of(x, old), sum.host()) == 0);
+      return Bits() << out << copy << sum;
+    });
+  });
+  DeviceArray<T> in(x), out(kCount);
+  CHECK(launches_of([&] { assign::cuda::run(nullptr, in.view(kShape), out.view(kShape), false); }) ==
+        std::vector<std::string>{"assign"});
 }
 
 TEST_CASE_TEMPLATE("tanh_output cuda: within rounding of the formula", T, float, bf16) {
