@@ -2,7 +2,9 @@
 
 #include <cstring>
 
+#include "kernels/assign/assign.hpp"
 #include "kernels/common/error.hpp"
+#include "kernels/conv2d/conv2d.hpp"
 
 namespace chiaro {
 
@@ -86,8 +88,9 @@ void ParamStore::values_changed() {
   host_is_stale_ = false;
 }
 
-void ParamStore::values_computed() {
+void ParamStore::values_computed(bool with_rounded) {
   ++version_;
+  if (with_rounded) rounded_version_ = version_;
   host_is_stale_ = context_.has_value();
 }
 
@@ -104,6 +107,7 @@ std::int64_t ParamStore::parameter_count() const {
 
 const void* ParamStore::packed(int index, const std::string& key, std::int64_t bytes,
                                const std::function<void(const float*, void*)>& pack) {
+  if (context_ && trainable() && key == conv2d::kRoundedKey) return packed_rounded(index);
   auto& copy = packed_[{index, key}];
   if (!copy.data)
     copy.data = Buffer(bytes, "packed weights of " + entries_[index].name,
@@ -117,8 +121,19 @@ const void* ParamStore::packed(int index, const std::string& key, std::int64_t b
   return copy.data.data();
 }
 
+const void* ParamStore::packed_rounded(int index) {
+  if (!rounded_) rounded_ = Buffer(slab_count_ * 2, "parameters rounded to bf16", MemoryKind::Device);
+  if (rounded_version_ != version_) {
+    const Shape all{1, 1, 1, slab_count_};
+    assign::run(*context_, {compute(Slab::Values), DType::F32, all}, {rounded_.data(), DType::BF16, all},
+                GradientMode::Overwrite);
+    rounded_version_ = version_;
+  }
+  return rounded_.as<bf16>() + entries_[index].offset;
+}
+
 std::int64_t ParamStore::packed_bytes() const {
-  std::int64_t bytes = 0;
+  std::int64_t bytes = rounded_.bytes();
   for (const auto& [key, copy] : packed_) bytes += copy.data.bytes();
   return bytes;
 }

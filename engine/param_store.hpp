@@ -67,8 +67,11 @@ class ParamStore {
   // store stays on its device; another one is an Error.
   void place_on(Context& context);
   float* compute(Slab slab) const;
-  // Call after kernels have changed values or moments.
-  void values_computed();
+  // Call after kernels have changed values or moments; with_rounded: they have also written rounded().
+  void values_computed(bool with_rounded = false);
+  // All values rounded to bf16, in the order of the slab, on a GPU where packed() has been asked for them
+  // under conv2d::kRoundedKey; else null. Optimisers that write it save a pass over the values.
+  bf16* rounded() const { return rounded_.as<bf16>(); }
 
   // A copy of a parameter in the form that an implementation wants, in the memory of the device that
   // computes, made by pack(float* value, void* packed) when there is none or the values have changed since.
@@ -86,6 +89,7 @@ class ParamStore {
   using Slabs = std::array<Buffer, 4>;  // by Slab; a frozen store has the first only
 
   std::span<float> host(Slab slab) const;
+  const void* packed_rounded(int index);
   void copy_slab(const Slabs& from, const Slabs& to, Slab slab) const;
 
   Kind kind_;
@@ -95,7 +99,8 @@ class ParamStore {
   Slabs host_, device_;                                           // device_ is empty where the host computes
   mutable std::optional<Context> context_;                        // of device_
   mutable bool host_is_stale_ = false, device_is_stale_ = false;  // values and moments
-  std::uint64_t version_ = 1;
+  std::uint64_t version_ = 1, rounded_version_ = 0;
+  Buffer rounded_;
   std::map<std::pair<int, std::string>, Packed> packed_;
 };
 

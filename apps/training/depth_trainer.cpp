@@ -124,7 +124,7 @@ double DepthTrainer::step(std::int64_t step, const DepthBatch& batch) {
   depths_->stage(batch.depth);
   optimizer_->prepare(step);
   work_->run();
-  params_.values_computed();  // also where the work was replayed
+  optimizer_->updated();  // also where the work was replayed
   statistics_.values_computed();
   values_changed();
   return session_->loss(kLoss);

@@ -117,7 +117,7 @@ const DistillErrors& DistillTrainer::step(std::int64_t step, std::span<const std
   photos_->stage(photos);
   optimizer_->prepare(step);
   work_->run();
-  params_.values_computed();  // also where the work was replayed
+  optimizer_->updated();  // also where the work was replayed
   read_errors();
   return errors_;
 }

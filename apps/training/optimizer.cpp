@@ -85,9 +85,14 @@ void Optimizer::update() {
                 part(Slab::Values), part(Slab::FirstMoments));
     else
       adam::step(context_, factors_at<adam::Factors>(i), ranges_[i].count, part(Slab::Gradients),
-                 part(Slab::Values), part(Slab::FirstMoments), part(Slab::SecondMoments));
+                 part(Slab::Values), part(Slab::FirstMoments), part(Slab::SecondMoments),
+                 params_.rounded() ? params_.rounded() + ranges_[i].first : nullptr);
   }
-  params_.values_computed();
+  updated();
+}
+
+void Optimizer::updated() {
+  params_.values_computed(config_.method == "adam");
 }
 
 void Optimizer::measure_gradient() {

@@ -66,7 +66,7 @@ const std::vector<StyleTrainer::Term>& StyleTrainer::step(std::int64_t step,
   photos_->stage(photos);
   optimizer_->prepare(step);
   work_->run();
-  params_->values_computed();  // also where the work was replayed
+  optimizer_->updated();  // also where the work was replayed
   read_terms();
   return terms_;
 }

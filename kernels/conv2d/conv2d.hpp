@@ -40,6 +40,9 @@ struct Problem {
 };
 std::string to_string(const Problem&);
 
+// The packed_key of weights that are as given, KRSC, rounded to bf16.
+inline constexpr const char* kRoundedKey = "krsc bf16";
+
 enum class Pass { Forward, BackwardData, BackwardWeights };
 
 // Everything that is decided once per problem. Calls allocate nothing. One thread at a time.

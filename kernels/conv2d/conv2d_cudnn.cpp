@@ -115,8 +115,8 @@ class CudnnPlan final : public Plan {
 
   std::string packed_key_impl(Pass pass) const override {
     if (const Plan* own = own_kernels(pass)) return own->packed_key(pass);
-    const bool rounded = pass == Pass::Forward && is_mixed();
-    return fmt::format("cudnn krsc {}", rounded ? "bf16 in fp32" : name_of(problem().dtype));
+    if (pass == Pass::Forward && is_mixed()) return "krsc bf16 in fp32";
+    return is_bf16() ? kRoundedKey : "krsc fp32";
   }
   int64_t packed_bytes_impl(Pass pass) const override {
     if (const Plan* own = own_kernels(pass)) return own->packed_bytes(pass);
