@@ -1,0 +1,198 @@
+// Whole training steps and stylising on the device, beside the CPU.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "apps/training/depth_trainer.hpp"
+#include "apps/training/distill_trainer.hpp"
+#include "apps/training/style_trainer.hpp"
+#include "tests/support/tiny_distill.hpp"
+#include "tests/support/tiny_training.hpp"
+
+namespace chiaro {
+
+namespace {
+
+using test::hash_picture;
+
+// Mean squared error over mean square.
+double nmse(std::span<const float> expected, std::span<const float> found) {
+  REQUIRE(expected.size() == found.size());
+  double error = 0, square = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(double(expected[i]) - found[i], 2);
+    square += std::pow(double(expected[i]), 2);
+  }
+  return error / square;
+}
+
+std::vector<float> copy_of(std::span<const float> values) {
+  return {values.begin(), values.end()};
+}
+
+std::vector<std::uint8_t> photos(int step, std::int64_t batch, std::int64_t size) {
+  std::vector<std::uint8_t> bytes;
+  for (std::int64_t i = 0; i < batch; ++i) {
+    const auto photo =
+        hash_picture("photo " + std::to_string(i) + " of step " + std::to_string(step), 1, size, size);
+    bytes.insert(bytes.end(), photo.begin(), photo.end());
+  }
+  return bytes;
+}
+
+// Style, content, depth and total variation on 32x32 pictures through tiny networks.
+struct TinyStyle : test::TinyTraining {
+  TrainConfig config;
+  explicit TinyStyle(bool with_depth) {
+    if (with_depth) add_depth_network();
+    const std::vector<std::string> weight{with_depth ? "loss.depth.weight=100" : "loss.depth.weight=0"};
+    config = load_config(TinyTraining::config(), weight);
+  }
+};
+
+class WithoutRecording {
+ public:
+  WithoutRecording() { setenv("CHIARO_CUDA_GRAPH", "0", 1); }
+  ~WithoutRecording() { unsetenv("CHIARO_CUDA_GRAPH"); }
+};
+
+}  // namespace
+
+TEST_CASE("training on the device: losses and gradients of a step are those of the CPU") {
+  const TinyStyle tiny(true);
+  Context cpu(1), gpu(Device::Cuda, 1);
+  for (const DType dtype : {DType::F32, DType::BF16}) {
+    CAPTURE(name_of(dtype));
+    StyleTrainer expected(cpu, tiny.config, dtype, {}), found(gpu, tiny.config, dtype, {.poison = true});
+    const auto batch = photos(0, 2, 32);
+    expected.forward(batch);
+    found.forward(batch);
+    const double loose = dtype == DType::BF16 ? 0.05 : 1e-4;
+    for (std::size_t t = 0; t < expected.terms().size(); ++t) {
+      CAPTURE(expected.terms()[t].name);
+      CHECK(found.terms()[t].raw == doctest::Approx(expected.terms()[t].raw).epsilon(loose));
+      CHECK(found.terms()[t].raw > 0);
+    }
+    expected.backward();
+    found.backward();
+    CHECK(nmse(expected.params().gradients(), found.params().gradients()) <
+          (dtype == DType::BF16 ? 0.05 : 1e-6));
+    CHECK(found.parameter_gradient_norm() ==
+          doctest::Approx(expected.parameter_gradient_norm()).epsilon(loose));
+  }
+}
+
+TEST_CASE("training on the device: recorded steps have the bits of steps that are not recorded") {
+  const TinyStyle tiny(false);
+  const auto run = [&](DType dtype) {
+    Context gpu(Device::Cuda, 1);
+    StyleTrainer trainer(gpu, tiny.config, dtype, {});
+    std::vector<double> numbers;
+    for (int step = 1; step <= 5; ++step) {
+      for (const auto& term : trainer.step(step, photos(step, 2, 32))) numbers.push_back(term.raw);
+      numbers.push_back(trainer.parameter_gradient_norm());
+      if (step == 4) numbers.push_back(trainer.gradient_norms(photos(9, 2, 32)).front());
+    }
+    for (const auto slab :
+         {trainer.params().values(), trainer.params().first_moments(), trainer.params().second_moments()})
+      numbers.insert(numbers.end(), slab.begin(), slab.end());
+    return numbers;
+  };
+  for (const DType dtype : {DType::F32, DType::BF16}) {
+    CAPTURE(name_of(dtype));
+    const auto recorded = run(dtype);
+    const WithoutRecording plain;
+    CHECK(recorded == run(dtype));
+  }
+}
+
+TEST_CASE("training on the device: five steps lead where the CPU's lead") {
+  const TinyStyle tiny(false);
+  Context cpu(1), gpu(Device::Cuda, 1);
+  StyleTrainer expected(cpu, tiny.config, DType::F32, {}), found(gpu, tiny.config, DType::F32, {});
+  const auto start = copy_of(expected.params().values());
+  CHECK(start == copy_of(found.params().values()));
+  for (int step = 1; step <= 5; ++step) {
+    const auto batch = photos(step, 2, 32);
+    const auto& terms = expected.step(step, batch);
+    const auto& on_gpu = found.step(step, batch);
+    for (std::size_t t = 0; t < terms.size(); ++t)
+      CHECK(on_gpu[t].raw == doctest::Approx(terms[t].raw).epsilon(2e-3));
+  }
+  CHECK(nmse(expected.params().values(), found.params().values()) < 1e-4);
+  CHECK(nmse(start, found.params().values()) > 1e-4);
+}
+
+TEST_CASE("training on the device: the depth and distillation tasks step as on the CPU") {
+  Context cpu(1), gpu(Device::Cuda, 1);
+  TrainConfig depth;
+  depth.task = "depth";
+  depth.data.batch_size = 2;
+  depth.depth = {.encoder = "resnet50-c4", .width = 2, .input_height = 32, .input_width = 48};
+  for (const char* method : {"adam", "sgd"}) {
+    CAPTURE(method);
+    depth.optimizer.method = method;
+    DepthTrainer expected(cpu, depth, DType::F32, {}), found(gpu, depth, DType::F32, {});
+    DepthBatch batch;
+    const PictureSize target = expected.target_size();
+    for (int step = 1; step <= 4; ++step) {
+      batch.rgb.clear();
+      for (const std::uint8_t byte : photos(step, 1, 56)) batch.rgb.push_back(byte);
+      batch.rgb.resize(2 * 32 * 48 * 3);
+      batch.depth.assign(static_cast<std::size_t>(2 * target.height * target.width), 1.f + float(step));
+      const double loss = expected.step(step, batch);
+      CHECK(found.step(step, batch) == doctest::Approx(loss).epsilon(step == 1 ? 1e-4 : 0.05));
+      // Later steps go their own ways: normalisation of nearly constant channels magnifies every bit.
+      if (step == 1) CHECK(nmse(expected.statistics().values(), found.statistics().values()) < 1e-8);
+    }
+    CHECK(found.predict(batch).size() == batch.depth.size());
+  }
+
+  const test::TinyDistill tiny;
+  const TrainConfig distill = load_config(tiny.config(), {});
+  DistillTrainer expected(cpu, distill, DType::F32, {}, nullptr),
+      found(gpu, distill, DType::F32, {}, nullptr);
+  const auto values = expected.params().values();
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(i % 7) * 0.01f - 0.02f;
+  expected.params().values_changed();
+  std::ranges::copy(values, found.params().values().begin());
+  found.params().values_changed();
+  for (int step = 1; step <= 4; ++step) {
+    const auto batch = photos(step, 2, 32);
+    const DistillErrors& errors = expected.step(step, batch);
+    const DistillErrors& on_gpu = found.step(step, batch);
+    CHECK(mean_error(on_gpu.feature) == doctest::Approx(mean_error(errors.feature)).epsilon(1e-2));
+    CHECK(mean_error(on_gpu.gram) == doctest::Approx(mean_error(errors.gram)).epsilon(1e-2));
+  }
+}
+
+TEST_CASE("stylising on the device: every picture is within one level of the CPU's, recorded or not") {
+  Context cpu(1), gpu(Device::Cuda, 1);
+  constexpr std::int64_t kHeight = 21, kWidth = 34;
+  for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {
+    const TransformNetConfig config{.width = 4, .residual_blocks = 1, .upsample = upsample};
+    ParamStore on_cpu(ParamStore::Kind::Frozen), on_gpu(ParamStore::Kind::Frozen);
+    for (ParamStore* store : {&on_cpu, &on_gpu}) {
+      declare_transform_net(*store, config);
+      store->allocate();
+      initialize_transform_net(*store, config, 3);
+    }
+    Stylizer expected(cpu, on_cpu, config, kHeight, kWidth, DType::F32);
+    Stylizer found(gpu, on_gpu, config, kHeight, kWidth, DType::F32);
+    for (int i = 0; i < 4; ++i) {  // the third is recorded
+      CAPTURE(i);
+      const auto values = hash_picture("picture " + std::to_string(i), 1, kHeight, kWidth);
+      const std::vector<std::uint8_t> picture(values.begin(), values.end());
+      std::vector<std::uint8_t> a(picture.size()), b(picture.size());
+      expected.run(picture.data(), a.data());
+      found.run(picture.data(), b.data());
+      int worst = 0;
+      for (std::size_t k = 0; k < a.size(); ++k) worst = std::max(worst, std::abs(int(a[k]) - int(b[k])));
+      CHECK(worst <= 1);
+      CHECK(std::ranges::count(b, b[0]) < std::ssize(b));
+    }
+  }
+}
+
+}  // namespace chiaro
