@@ -274,7 +274,10 @@ TEST_CASE("train_engine depth: a trained network is trained on with model.init")
 
 TEST_CASE("train_engine depth: the trained network serves as the depth loss of a style training") {
   const TinyDepth depth;
-  REQUIRE(depth.train({"train.iterations=3"}).status == 0);
+  REQUIRE(depth.train({"train.iterations=3", "depth.decoder_width=24", "depth.up_projections=3"}).status ==
+          0);
+  CHECK(read_weights(depth.run() + "/model.h5").architecture ==
+        R"({"width":2,"encoder":"resnet50-c4","padding":"nyu","decoder_width":24,"up_projections":3})");
   const test::TinyTraining style;
   const auto result = style.train(
       {"loss.depth.weight=1", "train.iterations=2", "weights.resnet_upproj=" + depth.run() + "/model.h5"});
