@@ -38,6 +38,7 @@ Json measure(Workbench& bench, const Case& c, std::int64_t batch, const Precisio
     const double seconds = bench.median_seconds(work.run);
     row["shape"] = work.shape;
     row["us"] = 1e6 * seconds;
+    row["bytes"] = work.bytes;
     row["gb_per_s"] = 1e-9 * work.bytes / seconds;
     row["of_copy"] = work.bytes / seconds / yardsticks.copy;
     if (work.flop > 0) {
@@ -83,7 +84,7 @@ int main(int argc, char** argv) {
   std::string only, skip, json_file;
   CommonOptions common;
   app.add_option("--batch", batches,
-                 "pictures per batch; default 4, and 32 on a GPU, which is beyond its caches")
+                 "pictures per batch; default 4, and 64 on a GPU, which is beyond its caches")
       ->check(CLI::Range(1, 256));
   app.add_option("--precision", precisions, "fp32, tf32 (CUDA only), bf16; default: all that there are")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
@@ -96,7 +97,7 @@ int main(int argc, char** argv) {
     const bool on_gpu =
         common.device == "cuda" || (common.device == "auto" && device_available(Device::Cuda).available);
     Context context = on_gpu ? Context(Device::Cuda, common.threads) : Context(common.threads);
-    if (batches.empty()) batches = on_gpu ? std::vector<std::int64_t>{4, 32} : std::vector<std::int64_t>{4};
+    if (batches.empty()) batches = on_gpu ? std::vector<std::int64_t>{4, 64} : std::vector<std::int64_t>{4};
     Workbench bench(context);
     Json result{{"program", "chiaro kernel_bench"},
                 {"device", context.description()},
