@@ -59,7 +59,8 @@ std::unique_ptr<cudnn::Plan> fastest_plan(DeviceContext& device, const std::stri
                                           std::string& refusal) {
   std::vector<Scratch> memory;
   std::vector<std::pair<cudnn::Graph::Id, const void*>> tensors;
-  for (const auto& [id, bytes] : make_graph().memory()) {
+  const cudnn::Graph graph = make_graph();
+  for (const auto& [id, bytes] : graph.memory()) {
     memory.push_back(zeros(device, bytes));
     tensors.emplace_back(id, memory.back().get());
   }
