@@ -72,17 +72,14 @@ class Counter {
     if (type == "conv2d") {
       const bool widens = graph_.tensor(node.inputs[0]).spec.dtype != graph_.tensor(node.output).spec.dtype;
       if (widens) add("convolution: widen x for an fp32 y", 0, 3 * x);
-      if (node.inputs.size() == 2) {
-        add("convolution: copies for the residual add", 0, 2 * y);  // residual to y, by the layer
-        add("convolution: copies for the residual add", 0, 2 * y);  // old y, by the plan
-      }
       add("convolution forward", flop, (widens ? 2 * x : x) + w + y * (node.inputs.size() == 2 ? 2 : 1),
           widens ? Unit::Tf32 : Unit::Matrix);
-      if (node.layer->params().size() == 2 && dtype_ == DType::BF16 && !widens)
-        add("convolution: bias to bf16", 0, static_cast<double>(6 * node.layer->params()[1].shape().count()));
     } else if (type == "upsample_conv" || type == "conv_transpose2d") {
       add("convolution forward", flop, x + w + phase_bytes(node));
-      if (type == "upsample_conv") add("interleave phases", 0, 2 * y);
+      if (type == "upsample_conv") {
+        add("interleave phases", 0, 2 * y);
+        for (int direction = 0; direction < 2; ++direction) add("fold and unfold weights", 0, 4 * w);
+      }
     } else if (type == "instance_norm") {
       add("instance norm: statistics", 0, x);
       add("instance norm: apply", 0, x + y + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0));
@@ -125,7 +122,8 @@ class Counter {
       if (node.trains_parameters) {
         if (rounds) add("convolution: round dy to bf16", 0, 1.5 * y);
         add("convolution backward weights", flop, x + dy + w);
-        if (dtype_ == DType::BF16) add("convolution: dw and weights between bf16 and fp32", 0, 2 * 3 * w);
+        if (dtype_ == DType::BF16) add("convolution: dw from bf16 to fp32", 0, 3 * w);
+        if (type == "upsample_conv") add("fold and unfold weights", 0, 4 * w);
       }
       if (graph_.tensor(node.inputs[0]).needs_gradient)
         add("convolution backward data", flop, dy + w + written_gradient(node, 0, written));
@@ -202,7 +200,8 @@ int main(int argc, char** argv) {
     TrainConfig config;  // the poster's recipe: the full depth network, looked at near its end
     config.weights.resnet_upproj = "resnet_upproj.h5";
     config.loss.depth.layers = {"up_8x", "up_16x", "prediction"};
-    if (!config_file.empty()) config = load_config(config_file, overrides);
+    config = config_file.empty() ? parse_config(to_toml(config), "the defaults", ".", overrides)
+                                 : load_config(config_file, overrides);
     const DType dtype = precision == "bf16" ? DType::BF16 : DType::F32;
     const StyleGraph step = build_style_graph(context, config, dtype, GraphPurpose::Plan);
     Counter counter(step.graph, rates, dtype);
