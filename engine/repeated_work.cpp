@@ -11,7 +11,9 @@ constexpr int kCallsBeforeRecording = 2;
 
 bool records(const Context& context) {
   const char* setting = std::getenv("CHIARO_CUDA_GRAPH");
-  return context.device() == Device::Cuda && !(setting && std::string_view(setting) == "0");
+  const bool turned_off = setting && std::string_view(setting) == "0";
+  // Who waits for every kernel (common/cuda_portable.hpp) cannot record them.
+  return context.device() == Device::Cuda && !turned_off && !std::getenv("CHIARO_SYNC");
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 // third records it, and from then on it is replayed, which costs the host one call. So the work must do the
 // same each time: it must not allocate, wait or look at results; what changes from run to run, it reads from
 // pinned or device memory. What it leaves for the host is there after synchronize(). CHIARO_CUDA_GRAPH=0
-// turns recording off. Deterministic: recorded or not, the same kernels run in the same order.
+// and CHIARO_SYNC=1 turn recording off. Deterministic: recorded or not, the same kernels run in the same
+// order.
 #pragma once
 #include <cstdint>
 #include <functional>
