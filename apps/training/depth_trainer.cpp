@@ -76,15 +76,12 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
   initialize(config);
   colours_.emplace(context_, session_->tensor(picture_));
   depths_.emplace(context_, session_->tensor(target_));
-  optimizer_.emplace(context_, config.optimizer, params_, ranges_of(params_, config.depth.encoder_lr));
-  work_.emplace(context_, [this] {
+  const auto feed = [this] {
     colours_->send();
     depths_->send();
-    session_->forward();
-    session_->backward();
-    optimizer_->measure_gradient();
-    optimizer_->update();
-  });
+  };
+  step_.emplace(context_, config.optimizer, *session_, params_, feed,
+                ranges_of(params_, config.depth.encoder_lr));
 }
 
 void DepthTrainer::initialize(const TrainConfig& config) {
@@ -122,9 +119,7 @@ PictureSize DepthTrainer::target_size() const {
 double DepthTrainer::step(std::int64_t step, const DepthBatch& batch) {
   colours_->stage(batch.rgb);
   depths_->stage(batch.depth);
-  optimizer_->prepare(step);
-  work_->run();
-  optimizer_->updated();  // also where the work was replayed
+  step_->run(step);
   statistics_.values_computed();
   values_changed();
   return session_->loss(kLoss);

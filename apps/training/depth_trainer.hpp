@@ -9,10 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/optimizer.hpp"
+#include "apps/training/training_step.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/depth_batches.hpp"
-#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/nets/resnet_upproj.hpp"
@@ -36,7 +35,7 @@ class DepthTrainer {
   // CUDA graph. Updates the running statistics. Returns the berHu loss before the update of the parameters,
   // which is made whatever it is.
   double step(std::int64_t step, const DepthBatch& batch);
-  double parameter_gradient_norm() const { return optimizer_->gradient_norm(); }  // of the last step()
+  double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }  // of the last step()
 
   // Metres, as DepthBatch::depth. Valid until the next call.
   std::span<const float> predict(const DepthBatch& batch);
@@ -71,8 +70,7 @@ class DepthTrainer {
   std::optional<Session> session_;
   TensorId picture_ = -1, target_ = -1;
   std::optional<TensorFeed> colours_, depths_;
-  std::optional<Optimizer> optimizer_;
-  std::optional<RepeatedWork> work_;
+  std::optional<TrainingStep> step_;
   std::unique_ptr<Inference> inference_;
   bool inference_is_current_ = false;
 };

@@ -103,21 +103,13 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
   session_options.backward = true;
   session_.emplace(std::move(graph), session_options);
   photos_.emplace(context_, session_->tensor(photo_));
-  optimizer_.emplace(context_, config.optimizer, params_, rates_by_fan_in(params_));
-  work_.emplace(context_, [this] {
-    photos_->send();
-    session_->forward();
-    session_->backward();
-    optimizer_->measure_gradient();
-    optimizer_->update();
-  });
+  step_.emplace(
+      context_, config.optimizer, *session_, params_, [this] { photos_->send(); }, rates_by_fan_in(params_));
 }
 
 const DistillErrors& DistillTrainer::step(std::int64_t step, std::span<const std::uint8_t> photos) {
   photos_->stage(photos);
-  optimizer_->prepare(step);
-  work_->run();
-  optimizer_->updated();  // also where the work was replayed
+  step_->run(step);
   read_errors();
   return errors_;
 }

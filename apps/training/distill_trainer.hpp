@@ -18,10 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/optimizer.hpp"
+#include "apps/training/training_step.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
-#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/nets/loss_network.hpp"
@@ -50,8 +49,8 @@ class DistillTrainer {
   const DistillErrors& step(std::int64_t step, std::span<const std::uint8_t> photos);
   // The errors alone.
   const DistillErrors& forward(std::span<const std::uint8_t> photos);
-  const DistillErrors& errors() const { return errors_; }                         // as of the last of either
-  double parameter_gradient_norm() const { return optimizer_->gradient_norm(); }  // of the last step()
+  const DistillErrors& errors() const { return errors_; }  // as of the last of either
+  double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }  // of the last step()
 
   const std::vector<std::string>& layers() const { return narrow_.heads; }  // in network order
   ParamStore& params() { return params_; }
@@ -73,8 +72,7 @@ class DistillTrainer {
   std::optional<Session> session_;
   TensorId photo_ = -1;
   std::optional<PictureFeed> photos_;
-  std::optional<Optimizer> optimizer_;
-  std::optional<RepeatedWork> work_;
+  std::optional<TrainingStep> step_;
   DistillErrors errors_;
 };
 

@@ -26,14 +26,7 @@ StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGra
   session_.emplace(std::move(step.graph), session_options);
   initialize(config);
   photos_.emplace(context_, session_->tensor(photo_));
-  optimizer_.emplace(context_, config.optimizer, *params_);
-  work_.emplace(context_, [this] {
-    photos_->send();
-    session_->forward();
-    session_->backward();
-    optimizer_->measure_gradient();
-    optimizer_->update();
-  });
+  step_.emplace(context_, config.optimizer, *session_, *params_, [this] { photos_->send(); });
 }
 
 void StyleTrainer::initialize(const TrainConfig& config) {
@@ -58,15 +51,13 @@ const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std
 
 void StyleTrainer::backward() {
   session_->backward();
-  optimizer_->measure_gradient();
+  step_->optimizer().measure_gradient();
 }
 
 const std::vector<StyleTrainer::Term>& StyleTrainer::step(std::int64_t step,
                                                           std::span<const std::uint8_t> photos) {
   photos_->stage(photos);
-  optimizer_->prepare(step);
-  work_->run();
-  optimizer_->updated();  // also where the work was replayed
+  step_->run(step);
   read_terms();
   return terms_;
 }

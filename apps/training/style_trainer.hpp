@@ -9,10 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/optimizer.hpp"
 #include "apps/training/style_graph.hpp"
+#include "apps/training/training_step.hpp"
 #include "engine/image/image.hpp"
-#include "engine/repeated_work.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/nets/transform_model.hpp"
@@ -38,7 +37,7 @@ class StyleTrainer {
   const std::vector<Term>& step(std::int64_t step, std::span<const std::uint8_t> photos);
   const std::vector<Term>& terms() const { return terms_; }  // as of the last step() or forward()
   // Norm of all parameter gradients, as of the last step() or backward().
-  double parameter_gradient_norm() const { return optimizer_->gradient_norm(); }
+  double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }
 
   const std::vector<Term>& forward(std::span<const std::uint8_t> photos);
   void backward();
@@ -75,8 +74,7 @@ class StyleTrainer {
   std::optional<Session> session_;
   TensorId photo_, generated_;
   std::optional<PictureFeed> photos_;
-  std::optional<Optimizer> optimizer_;
-  std::optional<RepeatedWork> work_;
+  std::optional<TrainingStep> step_;
   std::vector<Term> terms_;
   std::optional<Stylizer> stylizer_;
   Shape stylizer_size_;

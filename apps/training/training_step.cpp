@@ -1,0 +1,22 @@
+#include "apps/training/training_step.hpp"
+
+namespace chiaro {
+
+TrainingStep::TrainingStep(Context& context, const OptimizerConfig& config, Session& session,
+                           ParamStore& params, std::function<void()> feed, std::vector<ParamRange> ranges)
+    : optimizer_(context, config, params, std::move(ranges)),
+      work_(context, [this, &session, feed = std::move(feed)] {
+        feed();
+        session.forward();
+        session.backward();
+        optimizer_.measure_gradient();
+        optimizer_.update();
+      }) {}
+
+void TrainingStep::run(std::int64_t step) {
+  optimizer_.prepare(step);
+  work_.run();
+  optimizer_.updated();  // also where the work was replayed
+}
+
+}  // namespace chiaro
