@@ -127,6 +127,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"distill.feature_weight", NumberKey{&c.distill.feature_weight, at_least_0},
        "of the relative error of the features"},
       {"distill.gram_weight", NumberKey{&c.distill.gram_weight, at_least_0}, "of their Gram matrices"},
+      {"distill.recolour", NumberKey{&c.distill.recolour, at_least_0},
+       "how far the colours of photos are changed at random, 0 to 1"},
       {"distill.validation", PathListKey{&c.distill.validation, true},
        "folders with photos held out, or one packed file; [] = none"},
       {"distill.validate_every", IntegerKey{&c.distill.validate_every, 0, kAny},

@@ -213,6 +213,7 @@ TEST_CASE("train_engine distill: what is refused") {
         "for\n");
   CHECK(contains(refusal({"model.init=" + tiny.vgg()}), "train_engine: model.init: a network that imitates"));
   CHECK(contains(refusal({"weights.vgg19=" + tiny.path() + "/none.h5"}), "none.h5"));
+  CHECK(contains(refusal({"distill.recolour=2"}), "recolour 2 must lie in 0 to 1"));
   CHECK(contains(refusal({"distill.validation=" + tiny.path() + "/none"}), tiny.path() + "/none"));
 
   REQUIRE(tiny.train({"train.iterations=2"}).status == 0);

@@ -140,6 +140,7 @@ TEST_CASE("config: the defaults of a distillation, and what is read of one") {
   CHECK(config.distill.layers.size() == 9);
   CHECK(config.distill.feature_weight == 1);
   CHECK(config.distill.gram_weight == 1);
+  CHECK(config.distill.recolour == 1);
   CHECK(config.distill.validation.empty());
   CHECK(config.distill.validate_every == 500);
   CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The metrics of a depth training, small enough to keep.
+"""The metrics of a depth training or of a distillation, small enough to keep.
 
-    python3 benchmarks/thin_depth_run.py runs/depth/metrics.jsonl > benchmarks/results/depth_network/run.jsonl
+    python3 benchmarks/thin_metrics.py runs/depth/metrics.jsonl > benchmarks/results/depth_network/run.jsonl
 
 Keeps every validation, and of the losses the mean of every 50 iterations.
 """
@@ -22,7 +22,7 @@ def main():
         if "validation" in line:
             print(json.dumps({"iteration": line["iteration"], "validation": line["validation"]}))
             continue
-        losses.append(line["loss"])
+        losses.append(line["loss"] if "loss" in line else line["total"])
         if line["iteration"] % EVERY == 0:
             print(json.dumps({"iteration": line["iteration"], f"mean_loss_of_{EVERY}": round(mean(losses), 5)}))
             losses.clear()
