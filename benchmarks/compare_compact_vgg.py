@@ -47,8 +47,8 @@ def gradients(args, folder, term, vgg19, style, seed):
     """Loss and gradient at the generated pictures, (batch, size * size * 3), of one term."""
     other = TERMS[1 - TERMS.index(term)]
     config, result = folder / "gradients.toml", folder / "gradients.h5"
-    config.write_text(CONFIG.format(seed=seed, init=args.init or "", photos=args.photos.resolve(), size=args.size,
-                                    style=style.resolve(), vgg19=vgg19, other=other))
+    config.write_text(CONFIG.format(seed=seed, init=args.init.resolve() if args.init else "", style=style.resolve(),
+                                    photos=args.photos.resolve(), size=args.size, vgg19=vgg19, other=other))
     done = subprocess.run([args.bin / "inspect_engine", "gradients", config, "--precision", "fp32", "-o", result],
                           capture_output=True, text=True)
     if done.returncode != 0:
@@ -60,7 +60,8 @@ def gradients(args, folder, term, vgg19, style, seed):
 
 def compare(args, folder, term, style, seed):
     (full, f), (compact, c) = (gradients(args, folder, term, net, style, seed)
-                               for net in (args.vgg19.resolve(), args.compact))
+                               for net in (args.vgg19.resolve(), args.compact if args.compact == "compact"
+                                           else pathlib.Path(args.compact).resolve()))
     norms = [np.linalg.norm(g, axis=1) for g in (f, c)]
     return {"cosine": float(np.mean((f * c).sum(axis=1) / (norms[0] * norms[1]))),
             "norm ratio": float(np.mean(norms[1] / norms[0])), "loss ratio": compact / full}
@@ -72,7 +73,7 @@ def main():
     parser.add_argument("--compact", default="compact", help="file of the compact network")
     parser.add_argument("--photos", type=pathlib.Path, required=True, help="that neither network was trained on")
     parser.add_argument("--styles", type=pathlib.Path, nargs="+", required=True)
-    parser.add_argument("--init", help="a trained transform network; without it random ones")
+    parser.add_argument("--init", type=pathlib.Path, help="a trained transform network; without it random ones")
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/cpu/apps"))
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seeds", type=int, default=4)
