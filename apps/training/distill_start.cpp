@@ -60,7 +60,8 @@ Moments measure(Context& context, const DistillStart& start, const std::vector<s
       const TensorView f = session.tensor(id);
       const Shape& s = f.shape;
       const Buffer grams(s.n * s.c * s.c * 4, "Gram matrices", compute_memory(context));
-      const Buffer workspace(gram::forward_workspace_bytes(context, s), "Gram workspace", compute_memory(context));
+      const Buffer workspace(gram::forward_workspace_bytes(context, s), "Gram workspace",
+                             compute_memory(context));
       const auto pixels = static_cast<float>(kBatches * s.n * s.pixels());
       gram::forward(context, f, grams.as<float>(), 1 / pixels, workspace.data());
       const auto values = read_tensor(context, {grams.data(), DType::F32, {1, 1, 1, s.n * s.c * s.c}});
