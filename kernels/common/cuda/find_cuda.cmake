@@ -1,9 +1,14 @@
-# Sets CHIARO_HAVE_CUDA and, when it is ON, enables the CUDA language and makes the target chiaro_cuda.
+# Sets CHIARO_HAVE_CUDA or CHIARO_CHECK_CUDA and, when one is ON, enables the CUDA language and makes the target
+# chiaro_cuda.
 #
-# CHIARO_CUDA=AUTO takes what is there, ON fails when something is missing, OFF looks for nothing. cuDNN and
-# cuBLAS are not linked: the program opens them when it first uses a GPU (cudnn_library.hpp says why), so their
-# headers are what a build needs. Their folders go into the run path of the build tree.
+# CHIARO_CUDA=AUTO takes what is there, ON fails when something is missing, OFF looks for nothing. CHECK builds
+# programs for the CPU alone and, where there is a toolkit, the kernels with CUDA beside them, for the tests that
+# need no GPU: what continuous integration can do.
+#
+# cuDNN and cuBLAS are not linked: the program opens them when it first uses a GPU (cudnn_library.hpp says why),
+# so their headers are what a build needs. Their folders go into the run path of the build tree.
 set(CHIARO_HAVE_CUDA OFF)
+set(CHIARO_CHECK_CUDA OFF)
 if(CHIARO_CUDA STREQUAL OFF)
   return()
 endif()
@@ -12,7 +17,10 @@ set(missing "")
 include(CheckLanguage)
 # One binary for Ampere, Ada and Hopper, and PTX for what comes after.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 89-real 90a-real 90-virtual)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 89-real 90a-real)
+  if(NOT CHIARO_CUDA STREQUAL CHECK)
+    list(APPEND CMAKE_CUDA_ARCHITECTURES 90-virtual)
+  endif()
 endif()
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
@@ -49,11 +57,15 @@ if(missing)
   if(CHIARO_CUDA STREQUAL ON)
     message(FATAL_ERROR "CHIARO_CUDA=ON, but missing: ${missing}")
   endif()
-  message(STATUS "No CUDA backend, missing: ${missing}")
+  message(STATUS "No CUDA backend, and no check of its kernels; missing: ${missing}")
   return()
 endif()
 
-set(CHIARO_HAVE_CUDA ON)
+if(CHIARO_CUDA STREQUAL CHECK)
+  set(CHIARO_CHECK_CUDA ON)
+else()
+  set(CHIARO_HAVE_CUDA ON)
+endif()
 enable_language(CUDA)
 # CMake before 3.26 does not know how nvcc is asked for C++20, and would silently compile C++17.
 if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
