@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <array>
 #include <fstream>
 
 #include "kernels/common/cuda/cudnn_library.hpp"
