@@ -2,8 +2,8 @@
 // benchmarks/results/cuda/cudnn_plans.md.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 
 #include "kernels/common/cuda/cudnn_library.hpp"
