@@ -105,9 +105,11 @@ peer() {
 if [[ $device == cuda ]]; then
   steps=200 repetitions=50 iterations=20000 photos=128
   train_size=() sizes=(512x512 1080x1920 2160x3840) precisions=(bf16 tf32 fp32) rivals=(bf16 tf32)
+  parity_size=64 style_size=512 data=""
 else
   steps=2 repetitions=2 iterations=10 photos=4
-  train_size=(--size 64 --batch 1) sizes=(64x64) precisions=(bf16 fp32) rivals=(bf16)
+  train_size=(--size 32 --batch 1) sizes=(64x64) precisions=(fp32) rivals=(bf16)
+  parity_size=32 style_size=64 data=$'image_size = 32\nbatch_size = 1'
 fi
 compiled=()  # what torch.compile is measured on
 if $have_torch && "$python" -c 'import torch, sys; sys.exit(not hasattr(torch, "compile"))' 2>/dev/null; then compiled=(bf16); fi
@@ -118,12 +120,13 @@ export TORCHINDUCTOR_CACHE_DIR=$work/inductor TRITON_CACHE_DIR=$work/triton TORC
 prepare_training() {
   "$python" "$scripts/draw_photos.py" "$work/photos" --count "$photos" &&
     "$(program pack_images)" "$work/photos" -o "$work/photos.h5" --size 288 &&
-    "$(program draw_style)" "$work/style.png" &&
+    "$(program draw_style)" "$work/style.png" --size "$style_size" &&
     "$(program write_random_depth_network)" "$work/depth.h5" &&
     cat >"$work/training.toml" <<END
 [data]
 train = ["photos.h5"]
 workers = 4
+$data
 [style]
 image = "style.png"
 [weights]
@@ -176,7 +179,7 @@ reserve=355
 chiaro test_kernels 60 test_kernels_gpu
 chiaro test_device 90 test_device_gpu
 for side in cpu "$device"; do
-  chiaro "parity_$side" 90 train_bench --device "$side" --precision fp32 --size 64 --batch 1 --steps 1 --depth
+  chiaro "parity_$side" 90 train_bench --device "$side" --precision fp32 --size "$parity_size" --batch 1 --steps 1 --depth
 done
 part parity 10 "$python" "$scripts/gpu_report.py" parity "$logs/parity_cpu.log" "$logs/parity_$device.log"
 

@@ -67,7 +67,7 @@ chiaro::TrainConfig make_config(const ScratchFolder& folder, std::int64_t size, 
                                 bool depth) {
   chiaro::TrainConfig config;
   config.style.image = folder / "style.png";
-  chiaro::encode_image(config.style.image, synthetic_picture(512, 99));
+  chiaro::encode_image(config.style.image, synthetic_picture(std::min<std::int64_t>(512, 2 * size), 99));
   config.weights.vgg19 = std::string(chiaro::kRandomWeights);
   config.loss.depth.weight = depth ? 1 : 0;
   if (depth) {
