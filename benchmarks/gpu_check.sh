@@ -107,7 +107,7 @@ if [[ $device == cuda ]]; then
   train_size=() sizes=(512x512 1080x1920 2160x3840) precisions=(bf16 tf32 fp32) rivals=(bf16 tf32)
   parity_size=64 style_size=512 data=""
 else
-  steps=2 repetitions=2 iterations=10 photos=4
+  steps=2 repetitions=2 iterations=4 photos=4
   train_size=(--size 32 --batch 1) sizes=(64x64) precisions=(fp32) rivals=(bf16)
   parity_size=32 style_size=64 data=$'image_size = 32\nbatch_size = 1'
 fi
@@ -138,7 +138,7 @@ balance = "gradient"
 layers = ["up_8x", "up_16x", "prediction"]
 [train]
 iterations = $iterations
-log_every = 100
+log_every = $(((iterations + 199) / 200))
 preview_every = 5000
 gradient_norms_every = 0
 checkpoint_every = 0
