@@ -134,14 +134,15 @@ void add_optimisers(std::vector<Case>& cases, std::int64_t count) {
                              .bytes = static_cast<double>(4 * count),
                              .run = [=, &bench] { adam::gradient_norm(bench.context(), count, grad); }};
                    }});
-  cases.push_back(
-      {"sgd step", false, [=](Workbench& bench, DType) -> Work {
-         const float* grad = bench.floats(count);
-         float *param = bench.floats(count), *velocity = bench.floats(count);
-         return {.shape = fmt::format("{} parameters", count),
-                 .bytes = static_cast<double>(20 * count),
-                 .run = [=, &bench] { sgd::step(bench.context(), {}, count, grad, param, velocity); }};
-       }});
+  cases.push_back({"sgd step", false, [=](Workbench& bench, DType) -> Work {
+                     const float* grad = bench.floats(count);
+                     float *param = bench.floats(count), *velocity = bench.floats(count);
+                     return {.shape = fmt::format("{} parameters", count),
+                             .bytes = static_cast<double>(20 * count),
+                             .run = [=, &bench] {
+                               sgd::step(bench.context(), sgd::Hyper{}, count, grad, param, velocity);
+                             }};
+                   }});
 }
 
 }  // namespace
