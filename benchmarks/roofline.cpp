@@ -92,6 +92,7 @@ class Counter {
       // Each of the layers on four phases reads its own channels of them: as many values as it writes.
       add("interleave phases", 0, 2 * y + (node.inputs.size() == 5 ? bytes(node.inputs[4]) : 0));
     } else if (node.layer->is_loss()) {
+      if (node.layer->value_comes_with_gradient() && graph_.tensor(node.output).needs_gradient) return;
       add("losses", 0, x + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0));
     } else {
       add("pool, border, preprocess, output range", 0, x + y);

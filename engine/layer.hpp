@@ -43,6 +43,7 @@ struct NodeIo {
   std::span<const TensorView> input_gradients;  // data is null where the mode is Ignore
   std::span<const GradientMode> input_modes;
   GradientMode param_mode = GradientMode::Ignore;  // one for all parameters of the layer
+  bool value_wanted = false;  // of a loss whose value_comes_with_gradient(): write output, too
 };
 
 class Layer {
@@ -59,6 +60,8 @@ class Layer {
   // True for layers whose output is a scalar term of the loss: backward() starts there, output_gradient is
   // empty.
   virtual bool is_loss() const { return false; }
+  // True for losses whose backward() can write the output as well, so that forward() need not be called.
+  virtual bool value_comes_with_gradient() const { return false; }
   virtual const char* type() const = 0;
   // Multiply-adds of the forward pass, for profiles; 0 for memory-bound layers.
   virtual std::int64_t multiply_adds() const { return 0; }

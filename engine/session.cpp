@@ -78,6 +78,26 @@ double Session::seconds_now() const {
 }
 
 void Session::forward() {
+  run_forward(false);
+  send_losses();
+}
+
+void Session::forward_backward() {
+  run_forward(true);
+  run_backward("", {}, {}, true);
+  send_losses();
+}
+
+bool Session::value_can_follow(std::size_t node) const {
+  const auto& n = graph_.nodes()[node];
+  return n.layer->value_comes_with_gradient() && graph_.tensor(n.output).needs_gradient;
+}
+
+void Session::send_losses() {
+  if (losses_on_host_) copy_async(graph_.context(), losses_on_host_.data(), losses_.data(), losses_.bytes());
+}
+
+void Session::run_forward(bool values_follow) {
   const auto& nodes = graph_.nodes();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const double start = profile_ ? seconds_now() : 0;
@@ -86,23 +106,22 @@ void Session::forward() {
     io.output = tensor(nodes[i].output);
     io.saved = nodes_[i].saved_pointers;
     if (plan_.nodes[i].forward_workspace >= 0) io.workspace = at(plan_.nodes[i].forward_workspace);
-    nodes[i].layer->forward(graph_.context(), io);
+    if (!values_follow || !value_can_follow(i)) nodes[i].layer->forward(graph_.context(), io);
     if (profile_) (*profile_)[i].forward_s += seconds_now() - start;
     if (options_.poison) poison_dead(static_cast<int>(i));
   }
-  if (losses_on_host_) copy_async(graph_.context(), losses_on_host_.data(), losses_.data(), losses_.bytes());
 }
 
 void Session::backward(const std::string& only_term, std::optional<TensorId> stop_at) {
-  run_backward(only_term, stop_at, {});
+  run_backward(only_term, stop_at, {}, false);
 }
 
 void Session::backward_from(TensorId id) {
-  run_backward("", {}, id);
+  run_backward("", {}, id, false);
 }
 
 void Session::run_backward(const std::string& only_term, std::optional<TensorId> stop_at,
-                           std::optional<TensorId> seed) {
+                           std::optional<TensorId> seed, bool with_values) {
   require(options_.backward, "this session was planned without a backward pass");
   const auto& nodes = graph_.nodes();
   std::fill(gradient_written_.begin(), gradient_written_.end(), 0);
@@ -134,6 +153,7 @@ void Session::run_backward(const std::string& only_term, std::optional<TensorId>
     if (!is_loss) io.output_gradient = gradient(node.output);
     io.input_gradients = bound.input_gradients;
     io.input_modes = bound.input_modes;
+    io.value_wanted = with_values && value_can_follow(static_cast<std::size_t>(i));
     io.param_mode = node.trains_parameters ? GradientMode::Overwrite : GradientMode::Ignore;
     node.layer->backward(graph_.context(), io);
     if (profile_) (*profile_)[i].backward_s += seconds_now() - start;

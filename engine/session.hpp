@@ -42,6 +42,9 @@ class Session {
   // `stop_at`: only as far as the gradient of that tensor; no parameter gradient is touched upstream of it.
   // forward() must have run since the last backward().
   void backward(const std::string& only_term = "", std::optional<TensorId> stop_at = {});
+  // forward() and then backward() of all loss terms, the same bits, but losses that can give their value
+  // together with their gradient do so: loss() is valid after it.
+  void forward_backward();
   // Backward from a gradient that the caller has written to gradient(id) (id needs keep_gradient()).
   void backward_from(TensorId id);
 
@@ -52,8 +55,11 @@ class Session {
   void set_profile(std::vector<NodeTime>* times) { profile_ = times; }
 
  private:
+  void run_forward(bool values_follow);
   void run_backward(const std::string& only_term, std::optional<TensorId> stop_at,
-                    std::optional<TensorId> seed);
+                    std::optional<TensorId> seed, bool with_values);
+  bool value_can_follow(std::size_t node) const;
+  void send_losses();
   void poison_dead(int step);
   void place_parameters();
   double seconds_now() const;

@@ -73,6 +73,7 @@ LayerSpec FeatureLossLayer::setup(Context& context, std::span<const TensorSpec> 
   spec.output = kScalar;
   spec.backward_reads_inputs = {0, 1};
   spec.forward_workspace_bytes = losses::mse_workspace_bytes(context, inputs[0].shape);
+  spec.backward_workspace_bytes = spec.forward_workspace_bytes;
   return spec;
 }
 
@@ -83,9 +84,14 @@ void FeatureLossLayer::forward(Context& context, const NodeIo& io) {
 
 void FeatureLossLayer::backward(Context& context, const NodeIo& io) {
   require(io.input_modes[1] == GradientMode::Ignore, "feature loss: the target needs no gradient");
-  const double scale =
-      options_.weight * options_.layer_weight / static_cast<double>(io.inputs[0].shape.count());
-  losses::mse_backward(context, io.inputs[0], io.inputs[1], scale, io.input_gradients[0], io.input_modes[0]);
+  const ConstTensorView &x = io.inputs[0], &target = io.inputs[1];
+  const double scale = options_.layer_weight / static_cast<double>(x.shape.count());
+  if (io.value_wanted)
+    losses::mse_forward_backward(context, x, target, scale, options_.weight, io.output.as<float>(),
+                                 io.workspace, io.input_gradients[0], io.input_modes[0]);
+  else
+    losses::mse_backward(context, x, target, options_.weight * scale, io.input_gradients[0],
+                         io.input_modes[0]);
 }
 
 LayerSpec TvLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
@@ -95,6 +101,7 @@ LayerSpec TvLossLayer::setup(Context& context, std::span<const TensorSpec> input
   spec.output = kScalar;
   spec.backward_reads_inputs = {0};
   spec.forward_workspace_bytes = losses::tv_workspace_bytes(context, x);
+  spec.backward_workspace_bytes = spec.forward_workspace_bytes;
   return spec;
 }
 
@@ -103,8 +110,13 @@ void TvLossLayer::forward(Context& context, const NodeIo& io) {
 }
 
 void TvLossLayer::backward(Context& context, const NodeIo& io) {
-  losses::tv_backward(context, io.inputs[0], options_.weight * options_.layer_weight, io.input_gradients[0],
-                      io.input_modes[0]);
+  const double scale = options_.layer_weight;
+  if (io.value_wanted)
+    losses::tv_forward_backward(context, io.inputs[0], scale, options_.weight, io.output.as<float>(),
+                                io.workspace, io.input_gradients[0], io.input_modes[0]);
+  else
+    losses::tv_backward(context, io.inputs[0], options_.weight * scale, io.input_gradients[0],
+                        io.input_modes[0]);
 }
 
 }  // namespace chiaro

@@ -51,6 +51,7 @@ class FeatureLossLayer : public Layer {
   void forward(Context& context, const NodeIo& io) override;
   void backward(Context& context, const NodeIo& io) override;
   bool is_loss() const override { return true; }
+  bool value_comes_with_gradient() const override { return true; }
   const char* type() const override { return "feature_loss"; }
 
  private:
@@ -65,6 +66,7 @@ class TvLossLayer : public Layer {
   void forward(Context& context, const NodeIo& io) override;
   void backward(Context& context, const NodeIo& io) override;
   bool is_loss() const override { return true; }
+  bool value_comes_with_gradient() const override { return true; }
   const char* type() const override { return "tv_loss"; }
 
  private:

@@ -16,7 +16,7 @@ const LayerKernels& kernels_of(const std::string& type) {
   static const std::map<std::string, LayerKernels> table{
       {"border", {{"border_forward"}, {"border_backward"}}},
       {"crop", {{"border_crop"}, {"border_crop_backward"}}},
-      {"feature_loss", {{"mse", "finish_sum"}, {"mse"}}},
+      {"feature_loss", {{"mse", "finish_sum"}, {"mse", "finish_sum"}}},
       {"instance_norm",
        {{"moments", "finish_moments", "instance_norm_apply"},
         {"instance_norm_sums", "instance_norm_finish_sums", "instance_norm_dx"}}},
@@ -26,7 +26,7 @@ const LayerKernels& kernels_of(const std::string& type) {
       {"relu", {{"relu_forward"}, {"relu_backward"}}},
       {"style_loss", {{"gram", "gram_style_finish", "finish_sum"}, {"gram_backward"}}},
       {"tanh_output", {{"tanh_output_forward"}, {"tanh_output_backward"}}},
-      {"tv_loss", {{"total_variation", "finish_sum"}, {"total_variation"}}},
+      {"tv_loss", {{"total_variation", "finish_sum"}, {"total_variation", "finish_sum"}}},
       // The weights are folded for either direction.
       {"upsample_conv",
        {{"upsample_fold_weights", "conv2d_forward", "interleave_forward"},
@@ -58,6 +58,7 @@ class Counter {
 
   void forward(const Graph::Node& node) {
     const std::string type = node.layer->type();
+    if (node.layer->value_comes_with_gradient() && graph_.tensor(node.output).needs_gradient) return;
     if (type == "conv2d") return add({"conv2d_forward"});
     if (type == "conv_transpose2d") return add({"conv2d_backward_data"});
     add(kernels_of(type).forward);

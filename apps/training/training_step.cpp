@@ -7,8 +7,7 @@ TrainingStep::TrainingStep(Context& context, const OptimizerConfig& config, Sess
     : optimizer_(context, config, params, std::move(ranges)),
       work_(context, [this, &session, feed = std::move(feed)] {
         feed();
-        session.forward();
-        session.backward();
+        session.forward_backward();
         optimizer_.measure_gradient();
         optimizer_.update();
       }) {}

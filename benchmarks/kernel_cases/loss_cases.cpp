@@ -34,6 +34,16 @@ void add_mse(std::vector<Case>& cases, const Shape& shape) {
                                losses::mse_backward(bench.context(), a, b, 1, da, GradientMode::Overwrite);
                              }};
                    }});
+  cases.push_back({"mse forward and backward", false, [=](Workbench& bench, DType dtype) -> Work {
+                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
+                                      da = bench.tensor(shape, dtype);
+                     float* value = bench.floats(1);
+                     void* workspace = bench.block(losses::mse_workspace_bytes(bench.context(), shape));
+                     return {.shape = to_string(shape), .bytes = bytes_of(a, b, da), .run = [=, &bench] {
+                               losses::mse_forward_backward(bench.context(), a, b, 1, 1, value, workspace, da,
+                                                            GradientMode::Overwrite);
+                             }};
+                   }});
 }
 
 void add_relative(std::vector<Case>& cases, const Shape& shape) {
@@ -69,6 +79,15 @@ void add_total_variation(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
                      return {.shape = to_string(shape), .bytes = bytes_of(x, dx), .run = [=, &bench] {
                                losses::tv_backward(bench.context(), x, 1, dx, GradientMode::Overwrite);
+                             }};
+                   }});
+  cases.push_back({"total variation forward and backward", false, [=](Workbench& bench, DType dtype) -> Work {
+                     const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
+                     float* value = bench.floats(1);
+                     void* workspace = bench.block(losses::tv_workspace_bytes(bench.context(), shape));
+                     return {.shape = to_string(shape), .bytes = bytes_of(x, dx), .run = [=, &bench] {
+                               losses::tv_forward_backward(bench.context(), x, 1, 1, value, workspace, dx,
+                                                           GradientMode::Overwrite);
                              }};
                    }});
 }

@@ -21,6 +21,10 @@ void check_gradient(const char* op, ConstTensorView x, TensorView dx) {
           to_string(x.shape));
 }
 
+void require_value(const char* op, const float* value, const void* workspace, std::int64_t bytes) {
+  require(value && workspace, "{}: value and a workspace of {} bytes are needed", op, bytes);
+}
+
 void check_picture(ConstTensorView x) {
   require(x.data != nullptr, "total_variation: x must be given");
   require(x.shape.count() > 0, "total_variation: x {} is empty", to_string(x.shape));
@@ -36,11 +40,10 @@ std::int64_t mse_workspace_bytes(const Context& context, Shape a) {
 void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
                  void* workspace) {
   check_pair(a, b);
-  require(value && workspace, "mse: value and a workspace of {} bytes are needed",
-          mse_workspace_bytes(context, a.shape));
+  require_value("mse", value, workspace, mse_workspace_bytes(context, a.shape));
   on_device(
       context, [&] { cpu::mse_forward(a, b, scale, value, workspace); },
-      [&](auto stream) { cuda::mse(stream, a, b, scale, value, {}, GradientMode::Ignore, workspace); });
+      [&](auto stream) { cuda::mse(stream, a, b, scale, 1, value, {}, GradientMode::Ignore, workspace); });
 }
 
 void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, TensorView da,
@@ -50,7 +53,7 @@ void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double
   check_gradient("mse", a, da);
   on_device(
       context, [&] { cpu::mse_backward(a, b, scale, da, mode == GradientMode::Accumulate); },
-      [&](auto stream) { cuda::mse(stream, a, b, scale, nullptr, da, mode, nullptr); });
+      [&](auto stream) { cuda::mse(stream, a, b, 1, scale, nullptr, da, mode, nullptr); });
 }
 
 std::int64_t tv_workspace_bytes(const Context& context, Shape x) {
@@ -60,12 +63,11 @@ std::int64_t tv_workspace_bytes(const Context& context, Shape x) {
 
 void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace) {
   check_picture(x);
-  require(value && workspace, "total_variation: value and a workspace of {} bytes are needed",
-          tv_workspace_bytes(context, x.shape));
+  require_value("total_variation", value, workspace, tv_workspace_bytes(context, x.shape));
   on_device(
       context, [&] { cpu::tv_forward(x, scale, value, workspace); },
       [&](auto stream) {
-        cuda::total_variation(stream, x, scale, value, {}, GradientMode::Ignore, workspace);
+        cuda::total_variation(stream, x, scale, 1, value, {}, GradientMode::Ignore, workspace);
       });
 }
 
@@ -75,7 +77,31 @@ void tv_backward(Context& context, ConstTensorView x, double scale, TensorView d
   check_gradient("total_variation", x, dx);
   on_device(
       context, [&] { cpu::tv_backward(x, scale, dx, mode == GradientMode::Accumulate); },
-      [&](auto stream) { cuda::total_variation(stream, x, scale, nullptr, dx, mode, nullptr); });
+      [&](auto stream) { cuda::total_variation(stream, x, 1, scale, nullptr, dx, mode, nullptr); });
+}
+
+void mse_forward_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, double weight,
+                          float* value, void* workspace, TensorView da, GradientMode mode) {
+  if (mode == GradientMode::Ignore) return mse_forward(context, a, b, scale, value, workspace);
+  check_pair(a, b);
+  check_gradient("mse", a, da);
+  require_value("mse", value, workspace, mse_workspace_bytes(context, a.shape));
+  const bool accumulate = mode == GradientMode::Accumulate;
+  on_device(
+      context, [&] { cpu::mse_forward_backward(a, b, scale, weight, value, workspace, da, accumulate); },
+      [&](auto stream) { cuda::mse(stream, a, b, scale, weight, value, da, mode, workspace); });
+}
+
+void tv_forward_backward(Context& context, ConstTensorView x, double scale, double weight, float* value,
+                         void* workspace, TensorView dx, GradientMode mode) {
+  if (mode == GradientMode::Ignore) return tv_forward(context, x, scale, value, workspace);
+  check_picture(x);
+  check_gradient("total_variation", x, dx);
+  require_value("total_variation", value, workspace, tv_workspace_bytes(context, x.shape));
+  const bool accumulate = mode == GradientMode::Accumulate;
+  on_device(
+      context, [&] { cpu::tv_forward_backward(x, scale, weight, value, workspace, dx, accumulate); },
+      [&](auto stream) { cuda::total_variation(stream, x, scale, weight, value, dx, mode, workspace); });
 }
 
 }  // namespace chiaro::losses

@@ -1,4 +1,4 @@
-// Scalar losses over activations: squared difference and total variation, forward and backward.
+// Scalar losses over activations: squared difference and total variation; value, gradient, or both at once.
 //
 // mse:  value = scale * sum over all of a of (a - b)^2                    da (+)= 2 * scale * (a - b)
 // tv:   value = scale * (sum dx^2 / (N*H*(W-1)*C) + sum dy^2 / (N*(H-1)*W*C)),
@@ -7,6 +7,8 @@
 // or bf16, and gradients may differ from their inputs.  value: one fp32, overwritten. The mean over a is
 // scale = 1 / count.  Sums in double over fixed blocks, added in block order: deterministic, with any number
 // of threads.  Gradients are computed in fp32, rounded once, and follow their GradientMode; da may be a.
+// x_forward_backward gives the value of x_forward with `scale` and the gradient of x_backward with weight *
+// scale, the same bits, and goes through its tensors once.
 // Workspace: as many bytes as the functions below say, aligned to 8; contents need not be kept. Source:
 // Johnson et al. 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean
 // form.
@@ -26,6 +28,11 @@ std::int64_t tv_workspace_bytes(const Context&, Shape x);
 void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace);
 void tv_backward(Context& context, ConstTensorView x, double scale, TensorView dx, GradientMode mode);
 
+void mse_forward_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, double weight,
+                          float* value, void* workspace, TensorView da, GradientMode mode);
+void tv_forward_backward(Context& context, ConstTensorView x, double scale, double weight, float* value,
+                         void* workspace, TensorView dx, GradientMode mode);
+
 namespace cpu {
 std::int64_t mse_workspace_bytes(Shape a);
 void mse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, void* workspace);
@@ -33,6 +40,10 @@ void mse_backward(ConstTensorView a, ConstTensorView b, double scale, TensorView
 std::int64_t tv_workspace_bytes(Shape x);
 void tv_forward(ConstTensorView x, double scale, float* value, void* workspace);
 void tv_backward(ConstTensorView x, double scale, TensorView dx, bool accumulate);
+void mse_forward_backward(ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
+                          void* workspace, TensorView da, bool accumulate);
+void tv_forward_backward(ConstTensorView x, double scale, double weight, float* value, void* workspace,
+                         TensorView dx, bool accumulate);
 }  // namespace cpu
 
 }  // namespace chiaro::losses

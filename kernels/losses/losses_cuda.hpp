@@ -13,10 +13,11 @@ namespace chiaro::losses::cuda {
 
 std::int64_t workspace_bytes();  // of both, aligned to 8; used when the value is wanted
 
-// value: null when it is not wanted. The gradient: absent, with mode Ignore, when it is not wanted.
-void mse(CudaStream, ConstTensorView a, ConstTensorView b, double scale, float* value, TensorView da,
-         GradientMode, void* workspace);
-void total_variation(CudaStream, ConstTensorView x, double scale, float* value, TensorView dx, GradientMode,
-                     void* workspace);
+// value: null when it is not wanted. The gradient, of weight * value: absent, with mode Ignore, when it is
+// not wanted.
+void mse(CudaStream, ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
+         TensorView da, GradientMode, void* workspace);
+void total_variation(CudaStream, ConstTensorView x, double scale, double weight, float* value, TensorView dx,
+                     GradientMode, void* workspace);
 
 }  // namespace chiaro::losses::cuda

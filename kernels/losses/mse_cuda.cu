@@ -14,6 +14,7 @@ struct Mse {
   std::int64_t b_count;  // b repeats after so many elements
   bool repeats;
   double scale;
+  float slope;  // of the gradient
   bool accumulate;
 
   template <int V>
@@ -26,7 +27,7 @@ struct Mse {
     for (int k = 0; k < V; ++k) {
       d[k] -= other[k];
       squares = fmaf(d[k], d[k], squares);
-      d[k] *= float(2 * scale);
+      d[k] *= slope;
     }
     if (da) store_gradient<V>(da + i, d, accumulate);
     return scale * double(squares);
@@ -39,8 +40,8 @@ std::int64_t workspace_bytes() {
   return kGridSumBytes;
 }
 
-void mse(CudaStream stream, ConstTensorView a, ConstTensorView b, double scale, float* value, TensorView da,
-         GradientMode mode, void* workspace) {
+void mse(CudaStream stream, ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
+         TensorView da, GradientMode mode, void* workspace) {
   const bool gradient = mode != GradientMode::Ignore;
   if (!gradient && !value) return;
   const std::int64_t count = a.shape.count(), b_count = b.shape.count();
@@ -56,6 +57,7 @@ void mse(CudaStream stream, ConstTensorView a, ConstTensorView b, double scale, 
                             .b_count = b_count,
                             .repeats = b_count < count,
                             .scale = scale,
+                            .slope = float(2 * (weight * scale)),
                             .accumulate = mode == GradientMode::Accumulate};
       const bool vectors = all_aligned(op.a, op.b, op.da) && (!op.repeats || b_count % kVector == 0);
       launch_grid_sum<kVector>("mse", stream, op, count, vectors, workspace, value);

@@ -29,27 +29,64 @@ void add_scaled_difference(const T* a, const T* b, float factor, float* to, std:
 
 constexpr std::int64_t kRowBlock = 8;
 
-}  // namespace
+// The rows of one block, and what becomes of them. Squared differences are kept by row, so that their sum
+// does not depend on the number of threads.
+template <class T>
+class Rows {
+ public:
+  Rows(const T* x, Shape shape) : x_(x), shape_(shape), pitch_(shape.w * shape.c) {}
 
-std::int64_t tv_workspace_bytes(Shape x) {
-  return 2 * x.n * x.h * static_cast<std::int64_t>(sizeof(double));
-}
+  void sums(std::int64_t begin, std::int64_t end, double* horizontal, double* vertical) const {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* here = x_ + row * pitch_;
+      horizontal[row] = squared_distance(here, here + shape_.c, pitch_ - shape_.c);
+      vertical[row] = has_below(row) ? squared_distance(here, here + pitch_, pitch_) : 0.0;
+    }
+  }
 
-void tv_forward(ConstTensorView x, double scale, float* value, void* workspace) {
+  template <class D>
+  void gradients(std::int64_t begin, std::int64_t end, float kx, float ky, D* dx, bool accumulate) const {
+    std::vector<float> sum(static_cast<std::size_t>(pitch_));
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* here = x_ + row * pitch_;
+      std::fill(sum.begin(), sum.end(), 0.f);
+      add_scaled_difference(here + shape_.c, here, kx, sum.data() + shape_.c, pitch_ - shape_.c);
+      add_scaled_difference(here, here + shape_.c, kx, sum.data(), pitch_ - shape_.c);
+      if (row % shape_.h > 0) add_scaled_difference(here, here - pitch_, ky, sum.data(), pitch_);
+      if (has_below(row)) add_scaled_difference(here, here + pitch_, ky, sum.data(), pitch_);
+      D* to = dx + row * pitch_;
+      for (std::int64_t i = 0; i < pitch_; ++i)
+        store_gradient(to[i], sum[static_cast<std::size_t>(i)], accumulate);
+    }
+  }
+
+ private:
+  bool has_below(std::int64_t row) const { return row % shape_.h + 1 < shape_.h; }
+
+  const T* x_;
+  Shape shape_;
+  std::int64_t pitch_;
+};
+
+// Goes through the rows once: their squared differences if value is given, their gradients if dx is.
+void total_variation(ConstTensorView x, double scale, double weight, float* value, void* workspace,
+                     TensorView dx, bool accumulate) {
   const Shape s = x.shape;
-  const std::int64_t pitch = s.w * s.c, rows = s.n * s.h;
-  double* horizontal = static_cast<double*>(workspace);  // (N,H)
-  double* vertical = horizontal + rows;                  // (N,H)
+  const std::int64_t rows = s.n * s.h;
+  double* horizontal = static_cast<double*>(workspace);         // (N,H)
+  double* vertical = horizontal ? horizontal + rows : nullptr;  // (N,H)
+  const auto kx = static_cast<float>(2 * reference::tv_horizontal_scale(s, weight * scale));
+  const auto ky = static_cast<float>(2 * reference::tv_vertical_scale(s, weight * scale));
   visit_dtype(x.dtype, [&](auto zero) {
-    const auto* data = x.as<decltype(zero)>();
-    parallel_blocks(rows, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const auto* here = data + row * pitch;
-        horizontal[row] = squared_distance(here, here + s.c, pitch - s.c);
-        vertical[row] = row % s.h + 1 < s.h ? squared_distance(here, here + pitch, pitch) : 0.0;
-      }
+    visit_dtype(dx ? dx.dtype : x.dtype, [&](auto gradient_zero) {
+      const Rows data(x.as<decltype(zero)>(), s);
+      parallel_blocks(rows, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+        if (value) data.sums(begin, end, horizontal, vertical);
+        if (dx) data.gradients(begin, end, kx, ky, dx.as<decltype(gradient_zero)>(), accumulate);
+      });
     });
   });
+  if (!value) return;
   double horizontal_sum = 0, vertical_sum = 0;
   for (std::int64_t row = 0; row < rows; ++row) {
     horizontal_sum += horizontal[row];
@@ -59,31 +96,23 @@ void tv_forward(ConstTensorView x, double scale, float* value, void* workspace) 
                               reference::tv_vertical_scale(s, scale) * vertical_sum);
 }
 
+}  // namespace
+
+std::int64_t tv_workspace_bytes(Shape x) {
+  return 2 * x.n * x.h * static_cast<std::int64_t>(sizeof(double));
+}
+
+void tv_forward(ConstTensorView x, double scale, float* value, void* workspace) {
+  total_variation(x, scale, 1, value, workspace, {}, false);
+}
+
 void tv_backward(ConstTensorView x, double scale, TensorView dx, bool accumulate) {
-  const Shape s = x.shape;
-  const std::int64_t pitch = s.w * s.c;
-  const float kx = static_cast<float>(2 * reference::tv_horizontal_scale(s, scale));
-  const float ky = static_cast<float>(2 * reference::tv_vertical_scale(s, scale));
-  visit_dtype(x.dtype, [&](auto zero) {
-    visit_dtype(dx.dtype, [&](auto gradient_zero) {
-      const auto* data = x.as<decltype(zero)>();
-      auto* gradients = dx.as<decltype(gradient_zero)>();
-      parallel_blocks(s.n * s.h, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        std::vector<float> sum(static_cast<std::size_t>(pitch));
-        for (std::int64_t row = begin; row < end; ++row) {
-          const auto* here = data + row * pitch;
-          const std::int64_t h = row % s.h;
-          std::fill(sum.begin(), sum.end(), 0.f);
-          add_scaled_difference(here + s.c, here, kx, sum.data() + s.c, pitch - s.c);
-          add_scaled_difference(here, here + s.c, kx, sum.data(), pitch - s.c);
-          if (h > 0) add_scaled_difference(here, here - pitch, ky, sum.data(), pitch);
-          if (h + 1 < s.h) add_scaled_difference(here, here + pitch, ky, sum.data(), pitch);
-          auto* to = gradients + row * pitch;
-          for (std::int64_t i = 0; i < pitch; ++i) store_gradient(to[i], sum[i], accumulate);
-        }
-      });
-    });
-  });
+  total_variation(x, 1, scale, nullptr, nullptr, dx, accumulate);
+}
+
+void tv_forward_backward(ConstTensorView x, double scale, double weight, float* value, void* workspace,
+                         TensorView dx, bool accumulate) {
+  total_variation(x, scale, weight, value, workspace, dx, accumulate);
 }
 
 }  // namespace chiaro::losses::cpu

@@ -12,6 +12,7 @@ struct TotalVariation {
   D* dx;  // may be null
   unsigned H, W, channels;
   double scale_x, scale_y;
+  float slope_x, slope_y;  // of the gradient
   bool accumulate;
 
   // Adds the squared differences between two pixels to `squares`, and factor * difference to the gradient.
@@ -32,14 +33,13 @@ struct TotalVariation {
   __device__ double run(std::int64_t i) const {
     const unsigned pixel = unsigned(i) / channels, w = pixel % W, h = pixel / W % H;
     const std::int64_t row = std::int64_t(W) * channels;
-    const float kx = float(2 * scale_x), ky = float(2 * scale_y);
     float self[V], g[V] = {}, horizontal = 0, vertical = 0;
     load<V>(x + i, self);
-    if (w + 1 < W) horizontal = difference<V>(x + i + channels, self, kx, g);
-    if (h + 1 < H) vertical = difference<V>(x + i + row, self, ky, g);
+    if (w + 1 < W) horizontal = difference<V>(x + i + channels, self, slope_x, g);
+    if (h + 1 < H) vertical = difference<V>(x + i + row, self, slope_y, g);
     if (dx) {
-      if (w > 0) difference<V>(x + i - channels, self, kx, g);
-      if (h > 0) difference<V>(x + i - row, self, ky, g);
+      if (w > 0) difference<V>(x + i - channels, self, slope_x, g);
+      if (h > 0) difference<V>(x + i - row, self, slope_y, g);
       store_gradient<V>(dx + i, g, accumulate);
     }
     return scale_x * double(horizontal) + scale_y * double(vertical);
@@ -48,15 +48,16 @@ struct TotalVariation {
 
 }  // namespace
 
-void total_variation(CudaStream stream, ConstTensorView x, double scale, float* value, TensorView dx,
-                     GradientMode mode, void* workspace) {
+void total_variation(CudaStream stream, ConstTensorView x, double scale, double weight, float* value,
+                     TensorView dx, GradientMode mode, void* workspace) {
   const bool gradient = mode != GradientMode::Ignore;
   if (!gradient && !value) return;
   const Shape& s = x.shape;
   require(s.count() <= 0x7fffffff, "total_variation: {} is too large", to_string(s));
-  const auto axis_scale = [&](std::int64_t differences) {
-    return differences > 0 ? scale / static_cast<double>(differences) : 0.0;
+  const auto per_difference = [](double total, std::int64_t differences) {
+    return differences > 0 ? total / static_cast<double>(differences) : 0.0;
   };
+  const std::int64_t across = s.n * s.h * (s.w - 1) * s.c, down = s.n * (s.h - 1) * s.w * s.c;
   visit_dtypes(x.dtype, gradient ? dx.dtype : x.dtype, [&](auto tx, auto td) {
     using T = decltype(tx);
     using D = decltype(td);
@@ -66,8 +67,10 @@ void total_variation(CudaStream stream, ConstTensorView x, double scale, float* 
                                   .H = unsigned(s.h),
                                   .W = unsigned(s.w),
                                   .channels = unsigned(s.c),
-                                  .scale_x = axis_scale(s.n * s.h * (s.w - 1) * s.c),
-                                  .scale_y = axis_scale(s.n * (s.h - 1) * s.w * s.c),
+                                  .scale_x = per_difference(scale, across),
+                                  .scale_y = per_difference(scale, down),
+                                  .slope_x = float(2 * per_difference(weight * scale, across)),
+                                  .slope_y = float(2 * per_difference(weight * scale, down)),
                                   .accumulate = mode == GradientMode::Accumulate};
     launch_grid_sum<kVector>("total_variation", stream, op, s.count(),
                              s.c % kVector == 0 && all_aligned(op.x, op.dx), workspace, value);

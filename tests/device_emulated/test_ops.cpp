@@ -168,6 +168,12 @@ TEST_CASE_TEMPLATE("ops on both devices: Gram matrix and losses", T, float, bf16
     losses::tv_forward(context, f, 3, a.output<float>(1),
                        a.workspace(losses::tv_workspace_bytes(context, kShape)));
     losses::tv_backward(context, f, 3, a.output<T>(kShape), kOverwrite);
+    losses::mse_forward_backward(context, f, target, 0.1, 3, a.output<float>(1),
+                                 a.workspace(losses::mse_workspace_bytes(context, kShape)),
+                                 a.output<T>(kShape), kOverwrite);
+    losses::tv_forward_backward(context, f, 3, 2, a.output<float>(1),
+                                a.workspace(losses::tv_workspace_bytes(context, kShape)),
+                                a.changed<T>(kShape, 9), kAccumulate);
     auto* inverse = a.output<float>(kShape.n);
     losses::relative_forward(context, f, other, 0.5, a.output<float>(1), inverse,
                              a.workspace(losses::relative_workspace_bytes(context, kShape)));

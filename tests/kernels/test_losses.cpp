@@ -36,6 +36,15 @@ void check_mse(Shape s, bool broadcast) {
       return result;
     });
     check_close(da, found, convert<D>(convert<float>(da)), 1);
+
+    auto at_once = before;
+    Context context(2);
+    std::vector<double> workspace(losses::mse_workspace_bytes(context, s) / 8);
+    std::vector<float> result(1);
+    losses::mse_forward_backward(context, view(a, s), view(b, sb), scale, 1, result.data(), workspace.data(),
+                                 view(at_once, s), mode);
+    CHECK(result == value);
+    CHECK(at_once == found);
   }
 }
 
@@ -62,6 +71,15 @@ void check_tv(Shape s) {
       return result;
     });
     check_close(dx, found, convert<D>(convert<float>(dx)), 4);
+
+    auto at_once = before;
+    Context context(2);
+    std::vector<double> workspace(losses::tv_workspace_bytes(context, s) / 8);
+    std::vector<float> result(1);
+    losses::tv_forward_backward(context, view(x, s), scale, 1, result.data(), workspace.data(),
+                                view(at_once, s), mode);
+    CHECK(result == value);
+    CHECK(at_once == found);
   }
 }
 
@@ -121,6 +139,26 @@ TEST_CASE("losses: reference gradients match finite differences") {
   losses::reference::tv_backward(x.data(), s, 3.0, dx.data(), false);
   check_gradient(
       x, dx, [&](const std::vector<double>& at) { return losses::reference::tv_forward(at.data(), s, 3.0); });
+}
+
+TEST_CASE("losses: value and gradient at once, of a weighted loss in integers") {
+  Context context(2);
+  const Shape s = {1, 2, 2, 1};
+  const std::vector<float> a = {5, 1, 2, 0}, b = {1, 1, 4, 0};
+  std::vector<float> da(4, 100), dx(4, 100);
+  std::vector<double> workspace(
+      std::max(losses::mse_workspace_bytes(context, s), losses::tv_workspace_bytes(context, s)) / 8);
+  float value = 0;
+  losses::mse_forward_backward(context, view(a, s), view(b, s), 0.5, 8, &value, workspace.data(), view(da, s),
+                               GradientMode::Accumulate);
+  CHECK(value == 0.5f * (16 + 4));
+  CHECK(da == std::vector<float>{100 + 8 * 4, 100, 100 - 8 * 2, 100});
+  losses::tv_forward_backward(context, view(a, s), 2, 4, &value, workspace.data(), view(dx, s),
+                              GradientMode::Overwrite);
+  CHECK(value == (16 + 4) + (9 + 1));  // two differences along either axis
+  CHECK(dx == std::vector<float>{8 * (4 + 3), 8 * (-4 + 1), 8 * (2 - 3), 8 * (-2 - 1)});
+  losses::tv_forward_backward(context, view(a, s), 4, 4, &value, workspace.data(), {}, GradientMode::Ignore);
+  CHECK(value == 2 * ((16 + 4) + (9 + 1)));
 }
 
 TEST_CASE("losses: wrong arguments are refused") {

@@ -53,7 +53,7 @@ TEST_CASE_TEMPLATE("losses cuda: mse, value and gradient, one target or many", T
         DeviceArray<T> x(a, offset), y(b, offset);
         check_loss<T>(
             s, value, gradient, plain, "mse", [&](float* v, auto& g, GradientMode mode, void* workspace) {
-              losses::cuda::mse(nullptr, x.view(s), y.view(target), 0.7, v, g.view(s), mode, workspace);
+              losses::cuda::mse(nullptr, x.view(s), y.view(target), 0.7, 1, v, g.view(s), mode, workspace);
             });
       }
 }
@@ -72,7 +72,8 @@ TEST_CASE_TEMPLATE("losses cuda: total variation, value and gradient", T, float,
       DeviceArray<T> x(a, offset);
       check_loss<T>(s, value, gradient, plain, "total_variation",
                     [&](float* v, auto& g, GradientMode mode, void* workspace) {
-                      losses::cuda::total_variation(nullptr, x.view(s), 30.0, v, g.view(s), mode, workspace);
+                      losses::cuda::total_variation(nullptr, x.view(s), 30.0, 1, v, g.view(s), mode,
+                                                    workspace);
                     });
     }
 }
@@ -85,7 +86,7 @@ TEST_CASE("losses cuda: every barrier is needed, and its absence found") {
       [&] {
         DeviceArray<float> value(1);
         DeviceArray<double> workspace(losses::cuda::workspace_bytes() / 8);
-        losses::cuda::mse(nullptr, x.view(s), y.view(s), 1, value.data(), {}, GradientMode::Ignore,
+        losses::cuda::mse(nullptr, x.view(s), y.view(s), 1, 1, value.data(), {}, GradientMode::Ignore,
                           workspace.data());
         return Bits() << value;
       },
@@ -102,11 +103,11 @@ TEST_CASE("losses cuda: integers are exact, mixed types, many blocks") {
   DeviceArray<bf16> x(a);
   DeviceArray<float> y(b), value(1), g(s.count());
   DeviceArray<double> workspace(losses::cuda::workspace_bytes() / 8);
-  losses::cuda::mse(nullptr, x.view(s), y.view(s), 0.5, value.data(), g.view(s), GradientMode::Overwrite,
+  losses::cuda::mse(nullptr, x.view(s), y.view(s), 0.5, 3, value.data(), g.view(s), GradientMode::Overwrite,
                     workspace.data());
   CHECK(value.host()[0] == float(0.5 * exact));
   const auto gradient = g.host();
-  for (std::int64_t i = 0; i < s.count(); i += 97) CHECK(gradient[i] == float(a[i]) - b[i]);
+  for (std::int64_t i = 0; i < s.count(); i += 97) CHECK(gradient[i] == 3 * (float(a[i]) - b[i]));
 }
 
 }  // namespace chiaro::emulated

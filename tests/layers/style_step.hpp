@@ -53,15 +53,18 @@ class StyleStep {
 
   // Runs forward on photo{i}.
   void forward(int i = 0) {
-    const Shape& s = config_.photo;
-    fill(session_->tensor(photo_), hash_picture("photo" + std::to_string(i), s.n, s.h, s.w));
+    set_photo(i);
     session_->forward();
   }
   // Runs backward; parameter gradients are NaN before, so that one which is not written shows.
   void backward() {
-    for (int i = 0; i < static_cast<int>(params_.entries().size()); ++i)
-      std::fill_n(params_.gradient(i), params_.entries()[static_cast<std::size_t>(i)].shape.count(), NAN);
+    forget_gradients();
     session_->backward();
+  }
+  void forward_backward() {
+    set_photo(0);
+    forget_gradients();
+    session_->forward_backward();
   }
   void update(std::int64_t step, double lr) {
     adam::step(context_, {.lr = lr}, step, params_.slab_count(), params_.gradients().data(),
@@ -98,6 +101,15 @@ class StyleStep {
   TensorId generated() const { return generated_; }
 
  private:
+  void set_photo(int i) {
+    const Shape& s = config_.photo;
+    fill(session_->tensor(photo_), hash_picture("photo" + std::to_string(i), s.n, s.h, s.w));
+  }
+  void forget_gradients() {
+    for (int i = 0; i < static_cast<int>(params_.entries().size()); ++i)
+      std::fill_n(params_.gradient(i), params_.entries()[static_cast<std::size_t>(i)].shape.count(), NAN);
+  }
+
   Context& context_;
   StyleStepConfig config_;
   std::unique_ptr<LossNetwork> vgg_, depth_;

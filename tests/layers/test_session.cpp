@@ -49,12 +49,9 @@ struct Result {
 
 Result run(StyleStep& step, int photo = 0) {
   step.forward(photo);
-  Result result;
-  result.terms = step.terms();
+  const auto terms = step.terms();
   step.backward();
-  result.parameter_gradients = step.parameter_gradients();
-  result.picture_gradient = step.picture_gradient();
-  return result;
+  return {terms, step.parameter_gradients(), step.picture_gradient()};
 }
 
 Result run(Context& context, StyleStepConfig config, bool reuse_memory, bool poison) {
@@ -101,6 +98,19 @@ TEST_CASE("session: the same step again gives the same bits, another photo other
     const Result first = run(step), other = run(step, 1), again = run(step);
     CHECK(again == first);
     CHECK(other.terms != first.terms);
+  }
+}
+
+TEST_CASE("session: both passes in one call give the bits of two, the values of all losses included") {
+  Context context;
+  for (const auto& [name, variant] : variants()) {
+    CAPTURE(name);
+    auto config = variant;
+    const Result apart = run(context, config, false, false);
+    config.session.poison = true;
+    StyleStep step(context, config);
+    step.forward_backward();
+    CHECK(Result{step.terms(), step.parameter_gradients(), step.picture_gradient()} == apart);
   }
 }
 
