@@ -131,7 +131,7 @@ def run_style(args, work, style, layer_sets, photos):
         # Style, content and tv are those of the first calibration, so that only the depth term differs.
         scale = found["depth"] / found["style"]
         base = base or found
-        for factor in FACTORS if name == CURVE else (1,):
+        for factor in args.factors if name == CURVE else (1,):
             key = f"{factor:g}" if name == CURVE else name
             weights[key] = {**base, "depth": factor * scale * base["style"]}
             runs[key] = folder / f"run_{key}"
@@ -157,6 +157,8 @@ def main():
     parser.add_argument("--size", type=int, default=192, help="of training pictures, pixels")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--factors", nargs="+", type=float, default=FACTORS, help="of the depth weight")
+    parser.add_argument("--layer-sets", nargs="+", choices=LAYERS, default=list(LAYERS), help="of the first style")
     parser.add_argument("--evaluate-size", type=int, default=256, help="long side, pixels")
     parser.add_argument("--nyu-photos", type=int, default=36)
     args = parser.parse_args()
@@ -165,10 +167,11 @@ def main():
     nyu = nyu_photos(args, work)
     photos = {"train": nyu["train"], "nyu": nyu["val"], "coco": args.data / "photos" / "coco_eval"}
     experiment = {"settings": {name: getattr(args, name) for name in ("size", "batch", "iterations", "evaluate_size")},
-                  "shares": SHARES, "layers": LAYERS, "curve": CURVE, "factors": FACTORS, "styles": []}
+                  "shares": SHARES, "layers": {name: LAYERS[name] for name in args.layer_sets}, "curve": CURVE,
+                  "factors": args.factors, "styles": []}
     args.out.mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(args.styles):
-        layer_sets = list(LAYERS) if i == 0 else [CURVE]
+        layer_sets = args.layer_sets if i == 0 else [CURVE]
         experiment["styles"].append(run_style(args, work, args.data / "styles" / name, layer_sets, photos))
         (args.out / "experiment.json").write_text(json.dumps(experiment) + "\n")
 
