@@ -7,6 +7,7 @@
 
 #include "apps/common/program.hpp"
 #include "apps/training/style_graph.hpp"
+#include "engine/session_plan.hpp"
 
 namespace {
 
@@ -27,13 +28,17 @@ enum class Unit { Matrix, Tf32 };
 class Counter {
  public:
   Counter(const Graph& graph, const Rates& rates, DType dtype)
-      : graph_(graph), rates_(rates), dtype_(dtype) {}
+      : graph_(graph),
+        in_place_(gradients_in_place(graph, plan_session(graph, {.backward = true}))),
+        rates_(rates),
+        dtype_(dtype) {}
 
   void count_step() {
     std::vector<bool> written(graph_.tensors().size(), false);
     for (const auto& node : graph_.nodes()) forward(node);
-    for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node)
-      if (graph_.tensor(node->output).needs_gradient) backward(*node, written);
+    for (std::size_t i = graph_.nodes().size(); i-- > 0;)
+      if (graph_.tensor(graph_.nodes()[i].output).needs_gradient)
+        backward(graph_.nodes()[i], in_place_[i], written);
   }
   // Every parameter: value, gradient and two moments read, all but the gradient written, in fp32, and the
   // working copy written.
@@ -108,7 +113,7 @@ class Counter {
     return factor * bytes(id);
   }
 
-  void backward(const Graph::Node& node, std::vector<bool>& written) {
+  void backward(const Graph::Node& node, bool in_place, std::vector<bool>& written) {
     const std::string type = node.layer->type();
     const double x = bytes(node.inputs[0]), y = bytes(node.output), w = weight_bytes(node);
     const double flop = 2 * static_cast<double>(node.layer->multiply_adds());
@@ -118,7 +123,10 @@ class Counter {
                           graph_.tensor(node.output).spec.dtype == DType::F32;
       const double dy = rounds ? y / 2 : y;
       if (type == "conv2d" && node.spec.backward_reads_output) add("ReLU mask", 0, 3 * y);
-      if (node.inputs.size() == 2) add("add gradients", 0, y + written_gradient(node, 1, written));
+      if (in_place)
+        written[node.inputs[1]] = true;
+      else if (node.inputs.size() == 2)
+        add("add gradients", 0, y + written_gradient(node, 1, written));
       if (type == "upsample_conv") add("interleave phases", 0, y + phase_bytes(node));
       if (node.trains_parameters) {
         if (rounds) add("convolution: round dy to bf16", 0, 1.5 * y);
@@ -152,6 +160,7 @@ class Counter {
   }
 
   const Graph& graph_;
+  const std::vector<bool> in_place_;
   Rates rates_;
   DType dtype_;
   std::map<std::string, Work> kernels_;

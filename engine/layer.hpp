@@ -28,6 +28,9 @@ struct LayerSpec {
   std::vector<std::int64_t> saved_bytes;   // kept from forward to backward
   std::vector<int> backward_reads_inputs;  // indices of inputs that backward reads
   bool backward_reads_output = false;
+  // The input, or -1, whose gradient is what backward() leaves in output_gradient. Where no other node has
+  // written it before, the session may give both one memory: passes_gradient() says whether it has.
+  int passes_gradient_to = -1;
   std::int64_t forward_workspace_bytes = 0;
   std::int64_t backward_workspace_bytes = 0;
 };
@@ -39,11 +42,15 @@ struct NodeIo {
   std::span<void* const> saved;
   void* workspace = nullptr;
 
-  TensorView output_gradient;                   // backward may overwrite it: nobody reads it afterwards
+  TensorView output_gradient;  // backward may overwrite it: nobody reads it afterwards, unless passed on
   std::span<const TensorView> input_gradients;  // data is null where the mode is Ignore
   std::span<const GradientMode> input_modes;
   GradientMode param_mode = GradientMode::Ignore;  // one for all parameters of the layer
   bool value_wanted = false;  // of a loss whose value_comes_with_gradient(): write output, too
+
+  // True if the gradient of LayerSpec::passes_gradient_to is output_gradient itself: nothing is to be
+  // written.
+  bool passes_gradient(int input) const { return input_gradients[input].data == output_gradient.data; }
 };
 
 class Layer {

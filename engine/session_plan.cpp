@@ -8,6 +8,16 @@ int backward_step(const Graph& graph, int node) {
   return 2 * static_cast<int>(graph.nodes().size()) - 1 - node;
 }
 
+std::vector<bool> gradients_in_place(const Graph& graph, const SessionPlan& plan) {
+  std::vector<bool> in_place;
+  for (const auto& node : graph.nodes()) {
+    const int input = node.spec.passes_gradient_to;
+    const int own = plan.gradient_block[node.output];
+    in_place.push_back(input >= 0 && own >= 0 && own == plan.gradient_block[node.inputs[input]]);
+  }
+  return in_place;
+}
+
 SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
   SessionPlan plan;
   const auto& tensors = graph.tensors();
@@ -37,6 +47,20 @@ SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
         first_gradient[id] = std::min(first_gradient[id], backward_step(graph, i));
   }
 
+  // Per tensor: the output of the node that passes its gradient on to it in place, or -1.
+  std::vector<TensorId> passed_from(tensors.size(), -1);
+  for (int i = 0; i < n; ++i) {
+    const int input = nodes[i].spec.passes_gradient_to;
+    if (input < 0 || !options.reuse_memory || !runs_backward(i)) continue;
+    const TensorId from = nodes[i].output, to = nodes[i].inputs[input];
+    const bool writes_first =
+        first_gradient[to] == backward_step(graph, i) && std::ranges::count(nodes[i].inputs, to) == 1;
+    if (writes_first && tensors[to].needs_gradient &&
+        tensors[from].spec.bytes() == tensors[to].spec.bytes() && !tensors[from].keep_gradient &&
+        !tensors[to].keep_gradient)
+      passed_from[to] = from;
+  }
+
   plan.tensor_block.assign(tensors.size(), -1);
   plan.gradient_block.assign(tensors.size(), -1);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -44,12 +68,21 @@ SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
     // An input is written before step 0; a kept tensor must survive the forward pass.
     const int last = tensor.keep ? std::max(last_use[t], n) : last_use[t];
     plan.tensor_block[t] = add_block(tensor.name, tensor.spec.bytes(), std::max(tensor.producer, 0), last);
+  }
+  // Backwards: a gradient that is passed on has its place before the one that shares it.
+  for (std::size_t t = tensors.size(); t-- > 0;) {
+    const auto& tensor = tensors[t];
     if (!options.backward || !tensor.needs_gradient) continue;
     if (tensor.producer >= 0 && nodes[tensor.producer].layer->is_loss()) continue;
     int first = first_gradient[t], until = tensor.producer >= 0 ? backward_step(graph, tensor.producer) : end;
     if (tensor.keep_gradient) until = end;
     if (first == end && !tensor.keep_gradient) continue;  // nobody downstream
     if (first == end) first = n;                          // seeded by the caller before the backward pass
+    if (passed_from[t] >= 0 && plan.gradient_block[passed_from[t]] >= 0) {
+      const int shared = plan.gradient_block[t] = plan.gradient_block[passed_from[t]];
+      plan.blocks[shared].last_step = std::max<std::int64_t>(plan.blocks[shared].last_step, until);
+      continue;
+    }
     plan.gradient_block[t] =
         add_block("gradient of " + tensor.name, tensor.spec.bytes(), std::min(first, until), until);
   }

@@ -3,7 +3,8 @@
 // Steps are numbered 0 .. n-1 for the forward pass of n nodes and n .. 2n-1 for their backward pass in
 // reverse. A tensor lives from the step that writes it to the last step that reads it. Its gradient lives
 // from the backward step of its last consumer, which writes it first, to the backward step of its producer,
-// which reads it last.
+// which reads it last. A gradient that a node passes on as it is (LayerSpec::passes_gradient_to) shares the
+// memory of the node's own, if that node is the first to write it: then the block lives for both.
 #pragma once
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct SessionPlan {
 };
 
 int backward_step(const Graph& graph, int node);
+
+// Per node: true where it passes its gradient on in place.
+std::vector<bool> gradients_in_place(const Graph& graph, const SessionPlan& plan);
 
 SessionPlan plan_session(const Graph& graph, const SessionOptions& options);
 

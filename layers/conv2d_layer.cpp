@@ -35,6 +35,7 @@ LayerSpec Conv2dLayer::setup(Context& context, std::span<const TensorSpec> input
             to_string(spec.output.shape));
   if (weight_.trainable()) spec.backward_reads_inputs = {0};
   spec.backward_reads_output = options_.relu && !options_.gradient_is_masked;
+  if (options_.add) spec.passes_gradient_to = 1;
   spec.forward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::Forward);
   spec.backward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::BackwardData);
   if (weight_.trainable())
@@ -52,7 +53,8 @@ void Conv2dLayer::forward(Context& context, const NodeIo& io) {
 void Conv2dLayer::backward(Context& context, const NodeIo& io) {
   if (options_.relu && !options_.gradient_is_masked)
     relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
-  if (options_.add) assign::run(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
+  if (options_.add && !io.passes_gradient(1))
+    assign::run(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
   if (weight_.trainable())
     plan_->backward_weights(context, io.inputs[0], io.output_gradient, weight_.gradient(),
                             bias_ ? bias_.gradient() : nullptr, io.param_mode, io.workspace);

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "engine/session_plan.hpp"
+
 namespace chiaro {
 
 namespace {
@@ -38,13 +40,14 @@ const LayerKernels& kernels_of(const std::string& type) {
 
 class Counter {
  public:
-  explicit Counter(const Graph& graph) : graph_(graph) {}
+  explicit Counter(const Graph& graph)
+      : graph_(graph), in_place_(gradients_in_place(graph, plan_session(graph, {.backward = true}))) {}
 
   std::map<std::string, std::int64_t> count() {
     add({"picture_to_tensor", "gradient_squares", "finish_sum", "adam_step"});
     for (const auto& node : graph_.nodes()) forward(node);
-    for (const auto& node : graph_.nodes())
-      if (graph_.tensor(node.output).needs_gradient) backward(node);
+    for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
+      if (graph_.tensor(graph_.nodes()[i].output).needs_gradient) backward(graph_.nodes()[i], in_place_[i]);
     return std::move(kernels_);
   }
 
@@ -64,7 +67,7 @@ class Counter {
     add(kernels_of(type).forward);
   }
 
-  void backward(const Graph::Node& node) {
+  void backward(const Graph::Node& node, bool in_place) {
     const std::string type = node.layer->type();
     const bool transposed = type == "conv_transpose2d";
     const bool convolution = type == "conv2d" || transposed || type == "upsample_conv";
@@ -72,13 +75,14 @@ class Counter {
     if (convolution && wants_gradient(node, 0)) add({transposed ? "conv2d_forward" : "conv2d_backward_data"});
     if (type == "conv2d") {
       if (node.spec.backward_reads_output) add({"relu_backward"});
-      if (node.inputs.size() == 2 && wants_gradient(node, 1)) add({"assign"});
+      if (node.inputs.size() == 2 && wants_gradient(node, 1) && !in_place) add({"assign"});
     } else if (!transposed) {
       add(kernels_of(type).backward);
     }
   }
 
   const Graph& graph_;
+  const std::vector<bool> in_place_;  // per node: its gradient is passed on where it lies
   std::map<std::string, std::int64_t> kernels_;
 };
 

@@ -36,6 +36,8 @@ std::vector<Variant> variants() {
             .network_rule = hash_rule,
             .photo = {1, 32, 32, 3},
             .style_layers = {"conv3_1", "relu3_1"}}},
+          {"losses between the sums of the depth network",
+           {.network = nearest, .depth_layers = {"res2a", "res3b", "res5b", "layer1"}}},
           {"odd size", {.network = nearest, .photo = {1, 33, 35, 3}}},
           {"zero padding bf16, odd size", {.network = zero, .photo = {2, 34, 33, 3}, .dtype = DType::BF16}}};
 }
@@ -112,6 +114,23 @@ TEST_CASE("session: both passes in one call give the bits of two, the values of 
     step.forward_backward();
     CHECK(Result{step.terms(), step.parameter_gradients(), step.picture_gradient()} == apart);
   }
+}
+
+// Bottlenecks of the depth network add their shortcuts where they lie. Behind res2a, res3b and res5b a loss
+// writes the gradient first.
+TEST_CASE("session: the gradient of a sum is passed on where it lies, unless a loss has written there") {
+  Context context;
+  const auto passed_on = [&](StyleStepConfig config, bool reuse_memory) {
+    config.session.reuse_memory = reuse_memory;
+    const StyleStep step(context, config);
+    const auto in_place = gradients_in_place(step.session().graph(), step.session().plan());
+    return std::ranges::count(in_place, true);
+  };
+  StyleStepConfig between;
+  between.depth_layers = {"res2a", "res3b", "res5b", "layer1"};
+  CHECK(passed_on({}, true) == 16);
+  CHECK(passed_on({}, false) == 0);
+  CHECK(passed_on(between, true) == 13);
 }
 
 TEST_CASE("session: the steps above contain every type of layer") {
