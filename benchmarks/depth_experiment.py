@@ -168,7 +168,7 @@ def main():
     photos = {"train": nyu["train"], "nyu": nyu["val"], "coco": args.data / "photos" / "coco_eval"}
     experiment = {"settings": {name: getattr(args, name) for name in ("size", "batch", "iterations", "evaluate_size")},
                   "shares": SHARES, "layers": {name: LAYERS[name] for name in args.layer_sets}, "curve": CURVE,
-                  "factors": args.factors, "styles": []}
+                  "factors": sorted(args.factors), "styles": []}
     args.out.mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(args.styles):
         layer_sets = args.layer_sets if i == 0 else [CURVE]

@@ -170,6 +170,9 @@ std::string chart(const Curves& curves) {
     if (path.empty()) continue;
     const char* colour = kColours[labels.size() % kColours.size()];
     svg += fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>", path, colour);
+    // Also the whole of a curve of one point.
+    svg += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='2.5' fill='{}'/>", x(end.iteration), y(end.value),
+                       colour);
     labels.push_back({y(end.value), fmt::format("{} {:.3g}", term, end.value), colour});
   }
   spread(labels, kHeight - kBottom);

@@ -1,9 +1,14 @@
-#include <cmath>
-
 #include "kernels/common/blocks.hpp"
 #include "kernels/picture/picture.hpp"
 
 namespace chiaro::picture::cpu {
+
+namespace {
+
+// Added to a small float it leaves no bits for a fraction: rounds to the nearest, halves to even, in vectors.
+constexpr float kToIntegers = 12582912;  // 1.5 * 2^23
+
+}  // namespace
 
 void to_tensor(const std::uint8_t* rgb, TensorView y) {
   visit_dtype(y.dtype, [&](auto zero) {
@@ -24,7 +29,7 @@ void to_bytes(ConstTensorView x, std::uint8_t* rgb) {
         const float value = from[i];
         const float positive = value > 0.f ? value : 0.f;  // NaN compares false: 0
         const float clamped = positive < 255.f ? positive : 255.f;
-        rgb[i] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyintf(clamped)));
+        rgb[i] = static_cast<std::uint8_t>(static_cast<int>((clamped + kToIntegers) - kToIntegers));
       }
     });
   });
