@@ -243,7 +243,11 @@ fi
 
 echo "== A training of $iterations iterations"
 reserve=0
-chiaro training 600 train_engine "$work/training.toml" --device "$device" --precision bf16
+if [[ -f $work/training.toml ]]; then
+  chiaro training 600 train_engine "$work/training.toml" --device "$device" --precision bf16
+else
+  verdict training "failed: its photographs, style or depth network could not be made: see logs/prepare_training.log" 0
+fi
 for file in metrics.jsonl config.toml; do
   if [[ -f $work/run/$file ]]; then cp "$work/run/$file" "$out/training_$file"; fi
 done
