@@ -44,10 +44,30 @@ void scaled_difference(const A* a, const B* b, float factor, D* da, bool accumul
   }
 }
 
-double sum_of_blocks(const double* partial, Shape a) {
+// Goes through the blocks once: their squared differences if value is given, their gradients if da is. A
+// block comes from the cache when its gradient follows its sum.
+void mse(ConstTensorView a, ConstTensorView b, double scale, double weight, float* value, void* workspace,
+         TensorView da, bool accumulate) {
+  double* partial = static_cast<double*>(workspace);  // (N, blocks)
+  const float factor = static_cast<float>(2 * (weight * scale));
+  visit_dtype(a.dtype, [&](auto za) {
+    visit_dtype(b.dtype, [&](auto zb) {
+      visit_dtype(da ? da.dtype : a.dtype, [&](auto zd) {
+        const auto* pa = a.as<decltype(za)>();
+        const auto* pb = b.as<decltype(zb)>();
+        auto* pd = da ? da.as<decltype(zd)>() : nullptr;
+        for_each_block(a.shape, b.shape,
+                       [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
+                         if (value) partial[task] = squared_distance(pa + ia, pb + ib, length);
+                         if (pd) scaled_difference(pa + ia, pb + ib, factor, pd + ia, accumulate, length);
+                       });
+      });
+    });
+  });
+  if (!value) return;
   double sum = 0;
-  for (std::int64_t task = 0; task < a.n * blocks_per_picture(a); ++task) sum += partial[task];
-  return sum;
+  for (std::int64_t task = 0; task < a.shape.n * blocks_per_picture(a.shape); ++task) sum += partial[task];
+  *value = static_cast<float>(scale * sum);
 }
 
 }  // namespace
@@ -57,57 +77,16 @@ std::int64_t mse_workspace_bytes(Shape a) {
 }
 
 void mse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, void* workspace) {
-  double* partial = static_cast<double*>(workspace);  // (N, blocks), as below
-  visit_dtype(a.dtype, [&](auto za) {
-    visit_dtype(b.dtype, [&](auto zb) {
-      const auto* pa = a.as<decltype(za)>();
-      const auto* pb = b.as<decltype(zb)>();
-      for_each_block(a.shape, b.shape,
-                     [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
-                       partial[task] = squared_distance(pa + ia, pb + ib, length);
-                     });
-    });
-  });
-  *value = static_cast<float>(scale * sum_of_blocks(partial, a.shape));
+  mse(a, b, scale, 1, value, workspace, {}, false);
 }
 
 void mse_backward(ConstTensorView a, ConstTensorView b, double scale, TensorView da, bool accumulate) {
-  const float factor = static_cast<float>(2 * scale);
-  visit_dtype(a.dtype, [&](auto za) {
-    visit_dtype(b.dtype, [&](auto zb) {
-      visit_dtype(da.dtype, [&](auto zd) {
-        const auto* pa = a.as<decltype(za)>();
-        const auto* pb = b.as<decltype(zb)>();
-        auto* pd = da.as<decltype(zd)>();
-        for_each_block(a.shape, b.shape,
-                       [&](std::int64_t, std::int64_t ia, std::int64_t ib, std::int64_t length) {
-                         scaled_difference(pa + ia, pb + ib, factor, pd + ia, accumulate, length);
-                       });
-      });
-    });
-  });
+  mse(a, b, 1, scale, nullptr, nullptr, da, accumulate);
 }
 
-// A block comes from the cache when its gradient follows its sum.
 void mse_forward_backward(ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
                           void* workspace, TensorView da, bool accumulate) {
-  double* partial = static_cast<double*>(workspace);
-  const float factor = static_cast<float>(2 * (weight * scale));
-  visit_dtype(a.dtype, [&](auto za) {
-    visit_dtype(b.dtype, [&](auto zb) {
-      visit_dtype(da.dtype, [&](auto zd) {
-        const auto* pa = a.as<decltype(za)>();
-        const auto* pb = b.as<decltype(zb)>();
-        auto* pd = da.as<decltype(zd)>();
-        for_each_block(a.shape, b.shape,
-                       [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
-                         partial[task] = squared_distance(pa + ia, pb + ib, length);
-                         scaled_difference(pa + ia, pb + ib, factor, pd + ia, accumulate, length);
-                       });
-      });
-    });
-  });
-  *value = static_cast<float>(scale * sum_of_blocks(partial, a.shape));
+  mse(a, b, scale, weight, value, workspace, da, accumulate);
 }
 
 }  // namespace chiaro::losses::cpu
