@@ -6,8 +6,10 @@
 // inputs, output and saved tensors is gone in backward() unless backward_reads names it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/param_store.hpp"
@@ -23,6 +25,20 @@ struct TensorSpec {
   std::int64_t bytes() const { return shape.count() * size_of(dtype); }
 };
 
+// A number of bytes, or a function that finds it when the backward pass is planned: what a layer needs for that
+// pass alone is then not made for networks that only run forward. input_gradient: of the input that the layer
+// gives a gradient of its own computing is wanted.
+class BackwardBytes {
+ public:
+  using Find = std::function<std::int64_t(bool input_gradient)>;
+  BackwardBytes(std::int64_t bytes = 0) : find_([bytes](bool) { return bytes; }) {}
+  BackwardBytes(Find find) : find_(std::move(find)) {}
+  std::int64_t get(bool input_gradient) const { return find_(input_gradient); }
+
+ private:
+  Find find_;
+};
+
 struct LayerSpec {
   TensorSpec output;
   std::vector<std::int64_t> saved_bytes;   // kept from forward to backward
@@ -32,7 +48,7 @@ struct LayerSpec {
   // written it before, the session may give both one memory: passes_gradient() says whether it has.
   int passes_gradient_to = -1;
   std::int64_t forward_workspace_bytes = 0;
-  std::int64_t backward_workspace_bytes = 0;
+  BackwardBytes backward_workspace_bytes;
 };
 
 // Bound pointers of one call. In forward() the gradient members are empty.

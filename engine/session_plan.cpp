@@ -95,10 +95,12 @@ SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
     if (spec.forward_workspace_bytes)
       plan.nodes[i].forward_workspace =
           add_block("workspace of " + nodes[i].name, spec.forward_workspace_bytes, i, i);
-    if (spec.backward_workspace_bytes && runs_backward(i))
-      plan.nodes[i].backward_workspace =
-          add_block("backward workspace of " + nodes[i].name, spec.backward_workspace_bytes,
-                    backward_step(graph, i), backward_step(graph, i));
+    if (!runs_backward(i)) continue;
+    const bool input_gradient =
+        std::ranges::any_of(nodes[i].inputs, [&](TensorId id) { return tensors[id].needs_gradient; });
+    if (const std::int64_t bytes = spec.backward_workspace_bytes.get(input_gradient))
+      plan.nodes[i].backward_workspace = add_block("backward workspace of " + nodes[i].name, bytes,
+                                                   backward_step(graph, i), backward_step(graph, i));
   }
   plan.memory = plan_memory(plan.blocks, options.reuse_memory);
   return plan;

@@ -37,10 +37,10 @@ LayerSpec Conv2dLayer::setup(Context& context, std::span<const TensorSpec> input
   spec.backward_reads_output = options_.relu && !options_.gradient_is_masked;
   if (options_.add) spec.passes_gradient_to = 1;
   spec.forward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::Forward);
-  spec.backward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::BackwardData);
-  if (weight_.trainable())
-    spec.backward_workspace_bytes =
-        std::max(spec.backward_workspace_bytes, plan_->workspace_bytes(conv2d::Pass::BackwardWeights));
+  spec.backward_workspace_bytes = BackwardBytes([this](bool input_gradient) {
+    return std::max(input_gradient ? plan_->workspace_bytes(conv2d::Pass::BackwardData) : 0,
+                    weight_.trainable() ? plan_->workspace_bytes(conv2d::Pass::BackwardWeights) : 0);
+  });
   return spec;
 }
 

@@ -15,8 +15,10 @@ LayerSpec ConvTranspose2dLayer::setup(Context& context, std::span<const TensorSp
   spec.output = {plan_->problem().y(), inputs[0].dtype};
   spec.backward_reads_inputs = {0};
   spec.forward_workspace_bytes = plan_->workspace_bytes(conv2d::Pass::Forward);
-  spec.backward_workspace_bytes = std::max(plan_->workspace_bytes(conv2d::Pass::BackwardData),
-                                           plan_->workspace_bytes(conv2d::Pass::BackwardWeights));
+  spec.backward_workspace_bytes = BackwardBytes([this](bool input_gradient) {
+    return std::max(input_gradient ? plan_->workspace_bytes(conv2d::Pass::BackwardData) : 0,
+                    weight_.trainable() ? plan_->workspace_bytes(conv2d::Pass::BackwardWeights) : 0);
+  });
   return spec;
 }
 

@@ -33,12 +33,12 @@ LayerSpec UpsampleConvLayer::setup(Context& context, std::span<const TensorSpec>
   LayerSpec spec;
   spec.output = {{x.shape.n, 2 * (phases_.shape.h - 1), 2 * (phases_.shape.w - 1), w.n}, x.dtype};
   spec.backward_reads_inputs = {0};
-  const auto workspace = [&](conv2d::Pass pass) {
-    return align(phases_.bytes()) + align(folded_bytes()) + plan_->workspace_bytes(pass);
-  };
-  spec.forward_workspace_bytes = workspace(conv2d::Pass::Forward);
-  spec.backward_workspace_bytes =
-      std::max(workspace(conv2d::Pass::BackwardData), workspace(conv2d::Pass::BackwardWeights));
+  const std::int64_t around = align(phases_.bytes()) + align(folded_bytes());
+  spec.forward_workspace_bytes = around + plan_->workspace_bytes(conv2d::Pass::Forward);
+  spec.backward_workspace_bytes = BackwardBytes([this, around](bool input_gradient) {
+    return around + std::max(input_gradient ? plan_->workspace_bytes(conv2d::Pass::BackwardData) : 0,
+                             weight_.trainable() ? plan_->workspace_bytes(conv2d::Pass::BackwardWeights) : 0);
+  });
   return spec;
 }
 

@@ -79,7 +79,7 @@ Work convolution(Workbench& bench, const conv2d::Problem& problem, Pass pass, co
       plan->backward_weights(context, x, y, weights, bias, GradientMode::Overwrite, workspace);
   };
   return {.shape = fmt::format("{}: {} k={} {}x{} stride={} ({})", where, to_string(problem.x), problem.k,
-                               problem.r, problem.s, problem.stride, plan->implementation()),
+                               problem.r, problem.s, problem.stride, plan->implementation(pass)),
           .bytes = static_cast<double>(x.bytes() + y.bytes()) + weight_bytes,
           .flop = 2 * macs,
           .run = run};

@@ -1,12 +1,14 @@
 #include "kernels/common/context.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 
 #include <cstdlib>
 #include <string_view>
 
 #include "kernels/common/build_config.hpp"
+#include "kernels/common/cpu_features.hpp"
 #include "kernels/common/cuda/device.hpp"
 #include "kernels/common/error.hpp"
 
@@ -40,9 +42,27 @@ const CpuFeatures& cpu_features() {
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
 #endif
+    if constexpr (kHaveOneDnn) limit_to_onednn(f);
     return f;
   }();
   return features;
+}
+
+void DispatchTally::add(const std::string& problem, double multiply_adds, bool reference) {
+  constexpr std::size_t kNamed = 3;
+  work += multiply_adds;
+  if (!reference) return;
+  on_reference += multiply_adds;
+  if (reference_problems.size() < kNamed) reference_problems.push_back(problem);
+}
+
+std::string DispatchTally::complaint() const {
+  if (on_reference <= 0.01 * work) return "";
+  return fmt::format(
+      "{:.0f} % of the convolution work runs on plain reference loops, which are slow ({}); "
+      "CHIARO_LOG=dispatch "
+      "says why",
+      100 * on_reference / work, fmt::join(reference_problems, "; "));
 }
 
 Context::Context(int threads) : threads_(threads > 0 ? threads : omp_get_num_procs()) {

@@ -1,11 +1,13 @@
 // Where and how ops run. One Context per program; every op takes it first.
 //
-// A Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN included; CUDA
-// ops go into one stream, in order, and return before they have run. Same inputs, shapes, device and thread
-// count give the same bits. Copies of a Context share its device.
+// Threads: a Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN included;
+//   CUDA ops go into one stream, in order, and return before they have run.
+// Deterministic: same inputs, shapes, device and thread count give the same bits.
+// Copies of a Context share its device.
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace chiaro {
 
@@ -18,18 +20,22 @@ constexpr const char* name_of(Device device) {
   return device == Device::Cpu ? "cpu" : "cuda";
 }
 
-// What "auto" precision may choose from on this machine.
-struct CpuFeatures {
-  bool avx2 = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false;
-};
-const CpuFeatures& cpu_features();
-
 // Whether this build on this machine can compute on a device. Never throws, also without a driver.
 struct DeviceStatus {
   bool available = false;
   std::string reason;  // why not, a phrase such as "no NVIDIA driver is installed"; "" when available
 };
 DeviceStatus device_available(Device device);
+
+// Multiply-adds of the plans that were made, and those that fell to plain reference loops.
+struct DispatchTally {
+  double work = 0, on_reference = 0;
+  std::vector<std::string> reference_problems;  // the first few, in words
+
+  void add(const std::string& problem, double multiply_adds, bool reference);
+  // One line for the user when more than a per cent of the work falls to the reference loops, else "".
+  std::string complaint() const;
+};
 
 class Context {
  public:
@@ -55,6 +61,10 @@ class Context {
   bool tf32() const { return tf32_; }
   void allow_tf32(bool allow) { tf32_ = allow; }
 
+  // What plans on the CPU were made for, by implementation: who computes the work. Copies share it.
+  DispatchTally& tally() { return *tally_; }
+  const DispatchTally& tally() const { return *tally_; }
+
   // Stream and library handles; for CUDA implementations. Throws Error on the CPU.
   cuda::DeviceContext& cuda() const;
 
@@ -63,6 +73,7 @@ class Context {
   int threads_;
   bool tf32_ = false;
   std::string remark_;
+  std::shared_ptr<DispatchTally> tally_ = std::make_shared<DispatchTally>();
   std::shared_ptr<cuda::DeviceContext> cuda_;
 };
 

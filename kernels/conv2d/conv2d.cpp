@@ -43,27 +43,17 @@ std::string to_string(const Problem& p) {
   return text + (p.bias ? " +bias" : "") + (p.accumulate ? " +y" : "") + (p.relu ? " relu" : "");
 }
 
-std::unique_ptr<Plan> Plan::make(Context& context, const Problem& problem) {
+std::unique_ptr<Plan> Plan::make(Context& context, const Problem& problem, Threads threads) {
   check_problem(problem);
-  using Entry = Implementation<Problem, Plan>;
-  const auto choose = [&](std::span<const Entry> list) {
-    return make_first_supported(context, "conv2d", to_string(problem), list, problem);
-  };
   if constexpr (kHaveCuda)
     if (context.device() == Device::Cuda) {
-      static constexpr std::array<Entry, 2> kCudaList = {
+      using Entry = Implementation<Problem, Plan>;
+      static constexpr std::array<Entry, 2> kList = {
           {{"cudnn", make_cudnn_plan}, {"implicit_gemm", make_implicit_gemm_plan}}};
-      return choose(kCudaList);
+      return make_first_supported(context, "conv2d", to_string(problem), std::span<const Entry>(kList),
+                                  problem);
     }
-  if constexpr (kHaveOneDnn) {
-    static constexpr std::array<Entry, 3> kList = {{{"onednn_columns", make_onednn_columns_plan},
-                                                    {"onednn", make_onednn_plan},
-                                                    {"reference", make_reference_plan}}};
-    return choose(kList);
-  } else {
-    static constexpr std::array<Entry, 1> kList = {{{"reference", make_reference_plan}}};
-    return choose(kList);
-  }
+  return make_cpu_plan(context, problem, threads);
 }
 
 std::string Plan::packed_key(Pass pass) const {

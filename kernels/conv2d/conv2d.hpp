@@ -1,16 +1,17 @@
 // 2-D convolution (cross-correlation, as in deep learning) with zero padding: forward and both gradients.
-//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} x[n, p*stride + r - top, q*stride + s - left, c] * w[k,r,s,c] (+ old
-//   y)) dx[n,h,w,c] = sum of dy[n,p,q,k] * w[k,r,s,c] over the (p,q,k,r,s) that read x[n,h,w,c] dw[k,r,s,c] =
-//   sum_{n,p,q} dy[n,p,q,k] * x[n, p*stride + r - top, q*stride + s - left, c] db[k] = sum_{n,p,q}
-//   dy[n,p,q,k]
+//   y[n,p,q,k]  = act(b[k] + sum_{r,s,c} x[n, p*stride + r - top, q*stride + s - left, c] * w[k,r,s,c] (+ old y))
+//   dx[n,h,w,c] = sum of dy[n,p,q,k] * w[k,r,s,c] over the (p,q,k,r,s) that read x[n,h,w,c]
+//   dw[k,r,s,c] = sum_{n,p,q} dy[n,p,q,k] * x[n, p*stride + r - top, q*stride + s - left, c]
+//   db[k]       = sum_{n,p,q} dy[n,p,q,k]
 // act is the identity or max(0, .).  P = floor((H + top + bottom - R) / stride) + 1, Q likewise.
 // The gradients are those of the linear part: the caller has already applied the mask of act to dy.
 //
-// Layout: x, dx: (N,H,W,C), y, dy: (N,P,Q,K), NHWC dense, fp32 or bf16.  w, dw: KRSC (K,R,S,C), fp32.  b, db:
-// (K), fp32.  Sums run in fp32. With dtype bf16 the working weights are rounded to bf16, and so may an fp32
-// dy be. Workspace: 64-byte aligned, contents irrelevant before and after. Deterministic for a given thread
-// count. Errors: make() and every call throw Error for impossible problems and for arguments that do not fit
-// the problem. Source: Dumoulin and Visin 2016, arXiv:1603.07285; fast implementations by oneDNN and cuDNN.
+// Layout: x, dx: (N,H,W,C), y, dy: (N,P,Q,K), NHWC dense, fp32 or bf16.  w, dw: KRSC, fp32.  b, db: (K), fp32.
+// Sums: in fp32. With dtype bf16 the working weights are rounded to bf16, and so may an fp32 dy be.
+// Workspace: 64-byte aligned, contents irrelevant before and after.
+// Deterministic: for a given thread count.
+// Errors: make() and every call throw Error for impossible problems and for arguments that do not fit.
+// Source: Dumoulin and Visin 2016, arXiv:1603.07285; fast implementations by oneDNN, cuDNN and ourselves.
 #pragma once
 #include <memory>
 #include <string>
@@ -44,18 +45,25 @@ std::string to_string(const Problem&);
 inline constexpr const char* kRoundedKey = "krsc bf16";
 
 enum class Pass { Forward, BackwardData, BackwardWeights };
+constexpr const char* name_of(Pass pass) {
+  return pass == Pass::Forward ? "forward" : pass == Pass::BackwardData ? "data gradient" : "weight gradient";
+}
+
+// How many threads a plan on the CPU computes with: the context's, or the one that calls it. The second is
+// for calls from inside a parallel loop, where each thread has plans of its own.
+enum class Threads { All, One };
 
 // Everything that is decided once per problem. Calls allocate nothing. One thread at a time.
 class Plan {
  public:
-  // The first implementation that can do the problem: onednn_columns, onednn, reference; on CUDA devices
-  // cudnn, implicit_gemm. The pointers of all calls are then the device's, and calls return before they have
-  // run.
-  static std::unique_ptr<Plan> make(Context&, const Problem&);
+  // Each pass has the first implementation that can do it, chosen when it is first asked about (the forward
+  // pass at once): on the CPU as listed in conv2d_cpu.cpp, on CUDA devices cudnn, then implicit_gemm.
+  // The pointers of all calls are the device's; on CUDA devices calls return before they have run.
+  static std::unique_ptr<Plan> make(Context&, const Problem&, Threads threads = Threads::All);
   virtual ~Plan() = default;
 
   const Problem& problem() const { return problem_; }
-  const char* implementation() const { return name_; }
+  std::string implementation(Pass pass = Pass::Forward) const { return implementation_impl(pass); }
   std::string details() const { return details_impl(); }  // library kernels in use, for logs
 
   // Working weights of Forward or BackwardData. Plans with the same weights shape and equal keys can share
@@ -82,6 +90,7 @@ class Plan {
   Plan(const Problem& problem, const char* name) : problem_(problem), name_(name) {}
 
  private:
+  virtual std::string implementation_impl(Pass) const { return name_; }
   virtual std::string details_impl() const = 0;
   virtual std::string packed_key_impl(Pass) const = 0;
   virtual int64_t packed_bytes_impl(Pass) const = 0;

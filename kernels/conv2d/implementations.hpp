@@ -1,4 +1,4 @@
-// The implementations behind conv2d::Plan::make, in common/dispatch.hpp's form.
+// The implementations behind conv2d::Plan::make.
 #pragma once
 #include <memory>
 #include <string>
@@ -7,13 +7,10 @@
 
 namespace chiaro::conv2d {
 
-// Plain loops; never declines.
-std::unique_ptr<Plan> make_reference_plan(Context&, const Problem&, std::string& refusal);
-// oneDNN's convolution. Declines what oneDNN could only do with its own plain loops.
-std::unique_ptr<Plan> make_onednn_plan(Context&, const Problem&, std::string& refusal);
-// oneDNN on gathered filter columns, for wide filters with few channels on one side.
-std::unique_ptr<Plan> make_onednn_columns_plan(Context&, const Problem&, std::string& refusal);
+// On the CPU: a plan whose passes are chosen one by one (pass_plan.hpp).
+std::unique_ptr<Plan> make_cpu_plan(Context&, const Problem&, Threads);
 
+// In common/dispatch.hpp's form:
 // cuDNN on the context's GPU. Declines when no precompiled or run-time compiled engine fits the forward pass;
 // a gradient that has none runs as implicit_gemm.
 std::unique_ptr<Plan> make_cudnn_plan(Context&, const Problem&, std::string& refusal);

@@ -42,7 +42,7 @@ class Plan {
   static std::unique_ptr<Plan> make(Context&, const Problem&);
 
   const Problem& problem() const { return problem_; }
-  const char* implementation() const { return convolution_->implementation(); }
+  std::string implementation() const { return convolution_->implementation(opposite(Pass::Forward)); }
 
   // Working weights of Forward or BackwardData. Plans with the same channels and equal keys can share them.
   std::string packed_key(Pass pass) const { return convolution_->packed_key(opposite(pass)); }

@@ -35,7 +35,9 @@ void run_reference_tile(const Args& args) {
 std::span<const Impl> implementations() {
   static constexpr Impl kReference = {"reference", always, run_reference_tile};
   if constexpr (kHaveOneDnn) {
-    static constexpr Impl kList[] = {{"onednn", onednn::supports, onednn::run_tile}, kReference};
+    static constexpr Impl kList[] = {{"onednn", onednn::supports, onednn::run_tile},
+                                     {"widened", widened::supports, widened::run_tile},
+                                     kReference};
     return kList;
   } else {
     static constexpr Impl kList[] = {kReference};

@@ -1,13 +1,15 @@
 // One row-major matrix product.
 //   C = alpha * op(A) * op(B) + beta * C        op(X) = X or its transpose
-// A: M x K (stored K x M when transposed), B: K x N (stored N x K when transposed), C: M x N.  Leading
-// dimensions are the distances between stored rows, in elements.  fp32 or bf16 each; products are added in
-// fp32 and C is rounded once.  With beta = 0 the old C is not read. Deterministic, with any number of
-// threads: C is cut into fixed tiles, each computed by one thread.  May be called from inside a parallel
-// loop, where it runs on the calling thread. Implementations: onednn (fp32 matrices, or bf16 A and B on a CPU
-// with AVX-512-BF16), reference (anything).  On CUDA devices cublas, for A and B of one dtype, with an fp32 C
-// beside fp32: the pointers are the device's and the call returns before it has run.  fp32 there is strict
-// unless the context allows TF32.
+// Layout: A: M x K (stored K x M when transposed), B: K x N (stored N x K when transposed), C: M x N.
+//   Leading dimensions are the distances between stored rows, in elements. fp32 or bf16 each.
+//   With beta = 0 the old C is not read.
+// Sums: products are added in fp32 and C is rounded once.
+// Deterministic: with any number of threads; C is cut into fixed tiles, each computed by one thread.
+// Threads: may be called from inside a parallel loop, where it runs on the calling thread.
+// Implementations: onednn (fp32 matrices; bf16 A and B where the CPU multiplies bf16), widened (any types, by
+//   way of fp32), reference (anything). On CUDA devices cublas, for A and B of one dtype, with an fp32 C beside
+//   fp32: the pointers are the device's and the call returns before it has run. fp32 there is strict unless the
+//   context allows TF32.
 #pragma once
 #include <string>
 
@@ -46,6 +48,11 @@ namespace onednn {
 std::string supports(const Args& args);  // "" = yes, else the reason
 void run_tile(const Args& args);         // on the calling thread
 }  // namespace onednn
+
+namespace widened {
+std::string supports(const Args& args);
+void run_tile(const Args& args);
+}  // namespace widened
 
 namespace cublas {
 std::string supports(const Args& args);  // "" = yes, else the reason

@@ -1,27 +1,15 @@
 // dnnl_sgemm for fp32; matmul primitives, kept for the sizes seen last, for bf16.
-#include <omp.h>
-
 #include <map>
 #include <tuple>
 
+#include "kernels/common/cpu_features.hpp"
 #include "kernels/common/onednn.hpp"
+#include "kernels/common/parallel.hpp"
 #include "kernels/gemm/gemm.hpp"
 
 namespace chiaro::gemm::onednn {
 
 namespace {
-
-// oneDNN splits sums by the number of threads that it may use. One thread: the same bits everywhere.
-class SingleThread {
- public:
-  SingleThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~SingleThread() { omp_set_num_threads(before_); }
-  SingleThread(const SingleThread&) = delete;
-  SingleThread& operator=(const SingleThread&) = delete;
-
- private:
-  int before_;
-};
 
 void run_sgemm(const Args& args) {
   const auto status =

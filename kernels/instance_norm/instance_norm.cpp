@@ -1,5 +1,6 @@
 #include "kernels/instance_norm/instance_norm.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/border/border.hpp"
@@ -80,6 +81,24 @@ void accumulate_moments(Context& context, ConstTensorView band, Moments& moments
   check_workspace(op, workspace);
   require_cpu(context, op);
   cpu::accumulate_moments(band, moments, workspace);
+}
+
+// Chan, Golub, LeVeque 1979.
+void merge_moments(const Moments& part, std::int64_t channels, Moments& into) {
+  if (into.count == 0) {
+    std::copy_n(part.mean, channels, into.mean);
+    std::copy_n(part.m2, channels, into.m2);
+  } else {
+    const double share = double(part.count) / double(into.count + part.count);
+    const double cross = share * double(into.count);
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double delta = part.mean[c] - into.mean[c];
+      into.mean[c] += delta * share;
+      into.m2[c] += part.m2[c] + delta * delta * cross;
+    }
+  }
+  into.count += part.count;
 }
 
 void finish_moments(const Moments& moments, std::int64_t channels, float eps, float* mean, float* rstd) {

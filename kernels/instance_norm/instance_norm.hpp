@@ -76,6 +76,8 @@ struct Moments {
 // Adds the pixels of band: (1,rows,W,C). Its last bits depend on where the bands are cut.
 std::int64_t moments_workspace_bytes(const Shape& band);
 void accumulate_moments(Context&, ConstTensorView band, Moments& moments, void* workspace);
+// Adds the pixels that `part` has seen: bands may be measured in any order and are then merged in theirs.
+void merge_moments(const Moments& part, std::int64_t channels, Moments& into);
 // mean, rstd: (C), overwritten.
 void finish_moments(const Moments&, std::int64_t channels, float eps, float* mean, float* rstd);
 

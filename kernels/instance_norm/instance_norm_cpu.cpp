@@ -60,28 +60,11 @@ void picture_moments(const T* x, const Shape& s, double* partial) {
   });
 }
 
-// Adds a block to running moments (Chan, Golub, LeVeque 1979).
-void merge(const double* mean, const double* m2, std::int64_t pixels, std::int64_t c, Moments& into) {
-  const double part = double(pixels) / double(into.count + pixels), cross = part * double(into.count);
-  if (into.count == 0) {
-    std::copy_n(mean, c, into.mean);
-    std::copy_n(m2, c, into.m2);
-  } else {
-#pragma omp simd
-    for (std::int64_t k = 0; k < c; ++k) {
-      const double delta = mean[k] - into.mean[k];
-      into.mean[k] += delta * part;
-      into.m2[k] += m2[k] + delta * delta * cross;
-    }
-  }
-  into.count += pixels;
-}
-
-void merge_blocks(const double* partial, const Shape& s, std::int64_t first_block, Moments& into) {
+void merge_blocks(double* partial, const Shape& s, std::int64_t first_block, Moments& into) {
   const std::int64_t step = block_pixels(s.c);
   for (std::int64_t block = first_block; block < num_blocks(s); ++block) {
-    const double* mean = partial + block * 2 * s.c;
-    merge(mean, mean + s.c, std::min(step, s.pixels() - block * step), s.c, into);
+    double* mean = partial + block * 2 * s.c;
+    merge_moments({mean, mean + s.c, std::min(step, s.pixels() - block * step)}, s.c, into);
   }
 }
 

@@ -16,6 +16,8 @@ namespace {
 
 // Raw tensors that live in the arena, and the steps of run() during which they do.
 enum Block { kFirst, kHalf, kQuarter, kBranch1, kBranch2, kHalfUp, kLast, kBlocks };
+constexpr std::int64_t kBandsPerThread = 6;  // bands of a stage that each thread should have a chance to take
+
 enum Step { kRunFirst, kRunHalf, kRunQuarter, kRunBlocks, kRunHalfUp, kRunLast, kRunOut };
 
 std::int64_t round_up_4(std::int64_t extent) {
@@ -44,21 +46,23 @@ RowRange inside(std::int64_t first, std::int64_t rows, std::int64_t height) {
 
 }  // namespace
 
-std::int64_t BandedTransformNet::Layout::total() const {
-  return plan_memory(blocks).arena_bytes + scratch_bytes + phases_bytes + raw_bytes + output_bytes +
-         moments_bytes + folded_bytes;
+std::int64_t BandedTransformNet::Layout::total(int threads) const {
+  return plan_memory(blocks).arena_bytes + sums_bytes + folded_bytes +
+         threads * (scratch_bytes + phases_bytes + raw_bytes + output_bytes + moments_bytes);
 }
 
 BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetConfig& config,
                                                            std::int64_t height, std::int64_t width,
-                                                           DType dtype, const Options& options) {
+                                                           DType dtype, int threads, const Options& options) {
   require(config.upsample == Upsample::Nearest,
           "the banded transform network upsamples by nearest neighbour only");
   require(height >= kTransformNetMinimumSize && width >= kTransformNetMinimumSize,
           "a picture of {}x{} pixels is too small: at least {}x{} are needed", width, height,
           kTransformNetMinimumSize, kTransformNetMinimumSize);
   const std::int64_t h = round_up_4(height), w = round_up_4(width), k = config.width, bytes = size_of(dtype);
+  const std::int64_t full = h * w * k * bytes, half = full / 2, quarter = full / 4;
   Layout layout;
+  layout.store_first = layout.store_last = full <= options.store_limit;
   Shape shape{1, h, w, 3};
   const auto add = [&](std::string name, std::int64_t channels, std::int64_t extent, std::int64_t stride,
                        bool up) {
@@ -70,15 +74,19 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
     s.stride = stride;
     s.pad = up ? 1 : extent / 2;
     s.up = up;
-    // Wide kernels share few rows between bands, so their bands are higher.
+    // Bands that fit the cache, and enough of them for every thread; but rows that neighboring bands share
+    // are read twice, and those of a tensor that is not stored computed twice.
     const std::int64_t row_bytes = (s.in.w + 2 * s.pad) * s.in.c * bytes * (up ? 1 : stride) / (up ? 2 : 1);
-    const std::int64_t least = extent == 9 ? 32 : 8;
-    s.band_rows = std::min(s.out.h, std::max(least, options.band_bytes / row_bytes) / 2 * 2);
+    const std::int64_t least = s.name == "out" && !layout.store_last      ? 32
+                               : s.name == "conv2" && !layout.store_first ? 16
+                                                                          : 8;
+    const std::int64_t share = s.out.h / (kBandsPerThread * threads);
+    s.band_rows = std::min(s.out.h, std::max(least, std::min(options.band_bytes / row_bytes, share)) / 2 * 2);
     layout.scratch_bytes = std::max(layout.scratch_bytes, input_rows(up, extent, stride, s.band_rows) *
                                                               (s.in.w + 2 * s.pad) * s.in.c * bytes);
     layout.moments_bytes = std::max(
-        layout.moments_bytes,
-        instance_norm::moments_workspace_bytes({1, s.band_rows, s.out.w, channels}) + 2 * channels * 8);
+        layout.moments_bytes, instance_norm::moments_workspace_bytes({1, s.band_rows, s.out.w, channels}));
+    layout.sums_bytes = std::max(layout.sums_bytes, s.bands() * 2 * channels * 8);
     if (up) {
       layout.phases_bytes =
           std::max(layout.phases_bytes, (s.band_rows / 2 + 8) * (s.in.w + 1) * 4 * channels * bytes);
@@ -97,8 +105,6 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
   add("out", 3, 9, 1, false);
   layout.stages.back().has_norm = false;
 
-  const std::int64_t full = h * w * k * bytes, half = full / 2, quarter = full / 4;
-  layout.store_first = layout.store_last = full <= options.store_limit;
   layout.blocks.assign(kBlocks, {});
   layout.blocks[kFirst] = {layout.store_first ? full : 0, kRunFirst, kRunHalf};
   layout.blocks[kHalf] = {half, kRunHalf, kRunQuarter};
@@ -126,12 +132,14 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
   return layout;
 }
 
-std::int64_t BandedTransformNet::estimate_bytes(const TransformNetConfig& config, std::int64_t height,
-                                                std::int64_t width, DType dtype) {
-  // The convolutions' workspace is known only to their plans. The largest is that of the last one, which
-  // keeps a few rows of 27 fp32 channels; the rest is small.
-  const std::int64_t workspace = (16 << 20) + 1024 * width;
-  return make_layout(config, height, width, dtype, Options{}).total() + workspace;
+std::int64_t BandedTransformNet::estimate_bytes(Context& context, const TransformNetConfig& config,
+                                                std::int64_t height, std::int64_t width, DType dtype) {
+  const Layout layout = make_layout(config, height, width, dtype, context.threads(), Options{});
+  std::int64_t workspace = 0;
+  for (const BandShape& shape : layout.band_shapes())
+    workspace = std::max(workspace, make_plan(context, layout.stages[shape.stage], shape.rows, dtype)
+                                        ->workspace_bytes(conv2d::Pass::Forward));
+  return layout.total(context.threads()) + context.threads() * workspace;
 }
 
 BandedTransformNet::BandedTransformNet(Context& context, ParamStore& store, const TransformNetConfig& config,
@@ -142,24 +150,21 @@ BandedTransformNet::BandedTransformNet(Context& context, ParamStore& store, cons
       height_(height),
       width_(width),
       dtype_(dtype),
-      layout_(make_layout(config, height, width, dtype, options)),
+      layout_(make_layout(config, height, width, dtype, context.threads(), options)),
       plan_(plan_memory(layout_.blocks)),
       arena_(plan_.arena_bytes, "the transform network's activations"),
-      scratch_(layout_.scratch_bytes, "a band of the transform network"),
-      phases_(layout_.phases_bytes, "a band of the transform network"),
-      raw_(layout_.raw_bytes, "a band of the transform network"),
-      output_rows_(layout_.output_bytes, "a band of the result"),
-      moments_(layout_.moments_bytes, "running statistics"),
+      sums_(layout_.sums_bytes, "statistics of bands"),
       folded_(layout_.folded_bytes, "folded upsampling weights") {
   bind_parameters();
-  make_plans();
+  make_workers();
 }
 
 BandedTransformNet::~BandedTransformNet() = default;
 
 std::int64_t BandedTransformNet::planned_bytes() const {
-  return arena_.bytes() + scratch_.bytes() + phases_.bytes() + raw_.bytes() + output_rows_.bytes() +
-         workspace_.bytes() + moments_.bytes() + folded_.bytes();
+  std::int64_t bytes = arena_.bytes() + sums_.bytes() + folded_.bytes();
+  for (const Worker& worker : workers_) bytes += worker.bytes();
+  return bytes;
 }
 
 void BandedTransformNet::bind_parameters() {
@@ -186,41 +191,70 @@ void BandedTransformNet::bind_parameters() {
   }
 }
 
-// All plans now, so that run() allocates nothing.
-void BandedTransformNet::make_plans() {
-  for (Stage& s : layout_.stages) {
-    band_plan(s, s.band_rows);
-    if (const std::int64_t rest = s.out.h % s.band_rows) band_plan(s, rest);
+// Every number of rows that a stage is asked for at once.
+std::set<BandedTransformNet::BandShape> BandedTransformNet::Layout::band_shapes() const {
+  std::set<BandShape> shapes;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    shapes.insert({i, stages[i].band_rows});
+    if (const std::int64_t rest = stages[i].out.h % stages[i].band_rows) shapes.insert({i, rest});
   }
-  const auto plan_again = [&](Stage& s, const Stage& consumer) {
+  const auto add_again = [&](std::size_t i, const Stage& consumer) {
     for (std::int64_t first = 0; first < consumer.out.h; first += consumer.band_rows) {
       const std::int64_t rows = std::min(consumer.band_rows, consumer.out.h - first);
       const std::int64_t first_in = first_input_row(consumer.up, consumer.stride, consumer.pad, first);
-      const RowRange needed =
-          inside(first_in, input_rows(consumer.up, consumer.extent, consumer.stride, rows), s.out.h);
-      band_plan(s, needed.rows);
+      const std::int64_t rows_in = input_rows(consumer.up, consumer.extent, consumer.stride, rows);
+      shapes.insert({i, inside(first_in, rows_in, stages[i].out.h).rows});
     }
   };
-  if (!layout_.store_first) plan_again(stage("conv1"), stage("conv2"));
-  if (!layout_.store_last) plan_again(stage("up2"), stage("out"));
+  if (!store_first) add_again(0, stages[1]);
+  if (!store_last) add_again(stages.size() - 2, stages.back());
+  return shapes;
 }
 
-conv2d::Plan& BandedTransformNet::band_plan(Stage& s, std::int64_t rows) {
-  auto& plan = s.plans[rows];
-  if (!plan) {
-    const Shape band{1, input_rows(s.up, s.extent, s.stride, rows), s.in.w + 2 * s.pad, s.in.c};
-    plan = conv2d::Plan::make(context_, {.x = band,
-                                         .k = s.up ? 4 * s.out.c : s.out.c,
-                                         .r = s.up ? 2 : s.extent,
-                                         .s = s.up ? 2 : s.extent,
-                                         .stride = s.stride,
-                                         .dtype = dtype_,
-                                         .y_dtype = s.has_norm ? dtype_ : DType::F32,
-                                         .bias = static_cast<bool>(s.bias)});
-    if (const auto bytes = plan->workspace_bytes(conv2d::Pass::Forward); bytes > workspace_.bytes())
-      workspace_ = Buffer(bytes, "convolution workspace");
+std::unique_ptr<conv2d::Plan> BandedTransformNet::make_plan(Context& context, const Stage& s,
+                                                            std::int64_t rows, DType dtype) {
+  return conv2d::Plan::make(context,
+                            {.x = {1, input_rows(s.up, s.extent, s.stride, rows), s.in.w + 2 * s.pad, s.in.c},
+                             .k = s.up ? 4 * s.out.c : s.out.c,
+                             .r = s.up ? 2 : s.extent,
+                             .s = s.up ? 2 : s.extent,
+                             .stride = s.stride,
+                             .dtype = dtype,
+                             .y_dtype = s.has_norm ? dtype : DType::F32,
+                             .bias = !s.has_norm},
+                            conv2d::Threads::One);
+}
+
+// All memory and all plans now, so that run() allocates nothing.
+void BandedTransformNet::make_workers() {
+  const char* purpose = "a band of the transform network";
+  const std::set<BandShape> shapes = layout_.band_shapes();
+  workers_.resize(static_cast<std::size_t>(context_.threads()));
+  for (Worker& worker : workers_) {
+    worker.scratch = Buffer(layout_.scratch_bytes, purpose);
+    worker.phases = Buffer(layout_.phases_bytes, purpose);
+    worker.raw = Buffer(layout_.raw_bytes, purpose);
+    worker.output_rows = Buffer(layout_.output_bytes, "a band of the result");
+    worker.moments = Buffer(layout_.moments_bytes, "statistics of a band");
+    std::int64_t workspace = 0;
+    for (const BandShape& shape : shapes) {
+      const Stage& s = layout_.stages[shape.stage];
+      auto plan = make_plan(context_, s, shape.rows, dtype_);
+      workspace = std::max(workspace, plan->workspace_bytes(conv2d::Pass::Forward));
+      worker.plans[{&s, shape.rows}] = std::move(plan);
+    }
+    worker.workspace = Buffer(workspace, "convolution workspace");
   }
-  return *plan;
+}
+
+// The plans of all workers are alike, so those of the first tell what all of them want.
+void BandedTransformNet::pack_weights() {
+  for (Stage& s : layout_.stages)
+    for (const auto& [key, plan] : workers_.front().plans)
+      if (key.first == &s)
+        s.packed[key.second] = s.up ? packed_folded_weights(context_, *plan, s.weight, conv2d::Pass::Forward,
+                                                            folded_.as<float>())
+                                    : packed_weights(context_, *plan, s.weight, conv2d::Pass::Forward);
 }
 
 BandedTransformNet::Stage& BandedTransformNet::stage(const std::string& name) {
@@ -230,20 +264,20 @@ BandedTransformNet::Stage& BandedTransformNet::stage(const std::string& name) {
 
 // Writes `rows` rows of the stage's input, from first_row of the picture on (which may lie outside), with
 // norm, ReLU and border into the scratch.
-void BandedTransformNet::fill_scratch(const Stage& s, std::int64_t first_row, std::int64_t rows,
-                                      const InputRows& input) {
+void BandedTransformNet::fill_scratch(Worker& worker, const Stage& s, std::int64_t first_row,
+                                      std::int64_t rows, const InputRows& input) {
   const std::int64_t width = s.in.w, c = s.in.c, pad = s.pad;
   const bool zero = config_.padding == Padding::Zero;
   const BorderMode mode = s.up ? BorderMode::Replicate : BorderMode::Reflect;
   visit_dtype(dtype_, [&](auto element) {
     using T = decltype(element);
-    T* scratch = scratch_.as<T>();
-    parallel_for(rows, [&](std::int64_t i) {
+    T* scratch = worker.scratch.as<T>();
+    for (std::int64_t i = 0; i < rows; ++i) {
       T* row = scratch + i * (width + 2 * pad) * c;
       const bool outside = first_row + i < 0 || first_row + i >= s.in.h;
       if (zero && outside) {
         std::fill_n(row, (width + 2 * pad) * c, T(0.f));
-        return;
+        continue;
       }
       const std::int64_t y = border_source(first_row + i, 0, s.in.h, mode);
       T* inner = row + pad * c;
@@ -275,23 +309,20 @@ void BandedTransformNet::fill_scratch(const Stage& s, std::int64_t first_row, st
           else
             std::copy_n(inner + border_source(column, pad, width, mode) * c, c, target);
         }
-    });
+    }
   });
 }
 
 // Output rows first .. first + rows - 1 of a stage; for an upsampling stage both must be even.
-void BandedTransformNet::compute_rows(Stage& s, std::int64_t first, std::int64_t rows,
+void BandedTransformNet::compute_rows(Worker& worker, const Stage& s, std::int64_t first, std::int64_t rows,
                                       const RowProvider& input, void* output) {
   const std::int64_t first_in = first_input_row(s.up, s.stride, s.pad, first);
   const std::int64_t rows_in = input_rows(s.up, s.extent, s.stride, rows);
-  fill_scratch(s, first_in, rows_in, input(first_in, rows_in));
-  conv2d::Plan& plan = band_plan(s, rows);
-  const ConstTensorView x{scratch_.data(), dtype_, plan.problem().x};
-  const void* packed =
-      s.up ? packed_folded_weights(context_, plan, s.weight, conv2d::Pass::Forward, folded_.as<float>())
-           : packed_weights(context_, plan, s.weight, conv2d::Pass::Forward);
-  const TensorView y{s.up ? phases_.data() : output, plan.problem().y_dtype, plan.problem().y()};
-  plan.forward(context_, x, packed, s.bias ? s.bias.value() : nullptr, y, workspace_.data());
+  fill_scratch(worker, s, first_in, rows_in, input(worker, first_in, rows_in));
+  conv2d::Plan& plan = *worker.plans.at({&s, rows});
+  const ConstTensorView x{worker.scratch.data(), dtype_, plan.problem().x};
+  const TensorView y{s.up ? worker.phases.data() : output, plan.problem().y_dtype, plan.problem().y()};
+  plan.forward(context_, x, s.packed.at(rows), s.bias ? s.bias.value() : nullptr, y, worker.workspace.data());
   if (s.up)
     interleave::forward(context_, {.sources = phase_windows<interleave::Source>(y, s.out.c),
                                    .y = {output, dtype_, {1, rows, s.out.w, s.out.c}}});
@@ -299,68 +330,94 @@ void BandedTransformNet::compute_rows(Stage& s, std::int64_t first, std::int64_t
 
 void BandedTransformNet::run_stage(Stage& s, const RowProvider& input, void* output) {
   const std::int64_t row_bytes = s.out.w * s.out.c * size_of(dtype_);
-  double* sums = moments_.as<double>();
-  instance_norm::Moments moments{.mean = sums, .m2 = sums + s.out.c};
-  void* workspace = sums + 2 * s.out.c;
-  for (std::int64_t first = 0; first < s.out.h; first += s.band_rows) {
-    const std::int64_t rows = std::min(s.band_rows, s.out.h - first);
-    void* band = output ? static_cast<std::byte*>(output) + first * row_bytes : raw_.data();
-    compute_rows(s, first, rows, input, band);
-    instance_norm::accumulate_moments(context_, {band, dtype_, {1, rows, s.out.w, s.out.c}}, moments,
-                                      workspace);
+  const auto moments_of = [&](std::int64_t band) {
+    double* sums = sums_.as<double>() + band * 2 * s.out.c;
+    return instance_norm::Moments{.mean = sums, .m2 = sums + s.out.c};
+  };
+  parallel_shares(context_.threads(), s.bands(), [&](std::int64_t band, int thread) {
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    const std::int64_t first = band * s.band_rows, rows = std::min(s.band_rows, s.out.h - first);
+    void* to = output ? static_cast<std::byte*>(output) + first * row_bytes : worker.raw.data();
+    compute_rows(worker, s, first, rows, input, to);
+    instance_norm::Moments moments = moments_of(band);
+    instance_norm::accumulate_moments(context_, {to, dtype_, {1, rows, s.out.w, s.out.c}}, moments,
+                                      worker.moments.data());
+  });
+  instance_norm::Moments total = moments_of(0);
+  for (std::int64_t band = 0; band < s.bands(); ++band) {
+    instance_norm::Moments moments = moments_of(band);
+    moments.count = std::min(s.band_rows, s.out.h - band * s.band_rows) * s.out.w;
+    if (band == 0)
+      total.count = moments.count;
+    else
+      instance_norm::merge_moments(moments, s.out.c, total);
   }
-  instance_norm::finish_moments(moments, s.out.c, static_cast<float>(config_.norm_eps), s.mean.data(),
+  instance_norm::finish_moments(total, s.out.c, static_cast<float>(config_.norm_eps), s.mean.data(),
                                 s.rstd.data());
 }
 
-BandedTransformNet::InputRows BandedTransformNet::computed_again(Stage& s, const RowProvider& input,
-                                                                 std::int64_t first, std::int64_t rows) {
+BandedTransformNet::InputRows BandedTransformNet::computed_again(Worker& worker, const Stage& s,
+                                                                 const RowProvider& input, std::int64_t first,
+                                                                 std::int64_t rows) {
   // Even for an upsampling stage: bands and heights are, and the border of 4 rows of the stage that asks.
   const RowRange needed = inside(first, rows, s.out.h);
-  compute_rows(s, needed.first, needed.rows, input, raw_.data());
-  return {.data = raw_.data(), .first_row = needed.first, .normed = &s, .relu = true};
+  compute_rows(worker, s, needed.first, needed.rows, input, worker.raw.data());
+  return {.data = worker.raw.data(), .first_row = needed.first, .normed = &s, .relu = true};
 }
 
 void BandedTransformNet::normalize_in_place(const Stage& s, void* data, const void* residual, bool relu) {
   // data = norm(data), or residual = residual + norm(data): the sum replaces the residual.
   void* target = residual ? const_cast<void*>(residual) : data;
-  instance_norm::apply_rows(context_, {.x = {data, dtype_, s.out},
-                                       .gamma = s.gamma.value(),
-                                       .beta = s.beta.value(),
-                                       .mean = s.mean.data(),
-                                       .rstd = s.rstd.data(),
-                                       .residual = {residual, dtype_, s.out},
-                                       .y = {target, dtype_, s.out},
-                                       .relu = relu});
+  const std::int64_t row_bytes = s.out.w * s.out.c * size_of(dtype_);
+  parallel_shares(context_.threads(), s.bands(), [&](std::int64_t band, int) {
+    const std::int64_t first = band * s.band_rows;
+    const Shape shape{1, std::min(s.band_rows, s.out.h - first), s.out.w, s.out.c};
+    const auto rows = [&](const void* tensor) {
+      return tensor ? static_cast<const std::byte*>(tensor) + first * row_bytes : nullptr;
+    };
+    instance_norm::apply_rows(context_, {.x = {rows(data), dtype_, shape},
+                                         .gamma = s.gamma.value(),
+                                         .beta = s.beta.value(),
+                                         .mean = s.mean.data(),
+                                         .rstd = s.rstd.data(),
+                                         .residual = {rows(residual), dtype_, shape},
+                                         .y = {const_cast<std::byte*>(rows(target)), dtype_, shape},
+                                         .relu = relu});
+  });
 }
 
 void BandedTransformNet::write_picture(Stage& s, const RowProvider& input, std::uint8_t* result) {
-  float* rows_f32 = output_rows_.as<float>();
-  for (std::int64_t first = 0; first < height_; first += s.band_rows) {
-    const std::int64_t rows = std::min(s.band_rows, s.out.h - first);
-    compute_rows(s, first, rows, input, rows_f32);
+  const std::int64_t bands =
+      (height_ + s.band_rows - 1) / s.band_rows;  // rows beyond the picture are not made
+  parallel_shares(context_.threads(), bands, [&](std::int64_t index, int thread) {
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    const std::int64_t first = index * s.band_rows, rows = std::min(s.band_rows, s.out.h - first);
+    float* rows_f32 = worker.output_rows.as<float>();
+    compute_rows(worker, s, first, rows, input, rows_f32);
     const TensorView band{rows_f32, DType::F32, {1, rows, s.out.w, 3}};
     if (config_.output == OutputRange::Tanh150) tanh_output::forward(context_, band, band);
     auto* bytes = reinterpret_cast<std::uint8_t*>(rows_f32 + s.band_rows * s.out.w * 3);
     picture::to_bytes(context_, band, bytes);
     for (std::int64_t i = 0; i < std::min(rows, height_ - first); ++i)
       std::memcpy(result + (first + i) * width_ * 3, bytes + i * s.out.w * 3, width_ * 3);
-  }
+  });
 }
 
 void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result) {
   const auto stored = [](const void* data, const Stage* normed, bool relu) -> RowProvider {
-    return
-        [=](std::int64_t, std::int64_t) { return InputRows{.data = data, .normed = normed, .relu = relu}; };
+    return [=](Worker&, std::int64_t, std::int64_t) {
+      return InputRows{.data = data, .normed = normed, .relu = relu};
+    };
   };
-  const RowProvider picture = [&](std::int64_t, std::int64_t) { return InputRows{.picture = rgb}; };
+  const RowProvider picture = [&](Worker&, std::int64_t, std::int64_t) { return InputRows{.picture = rgb}; };
+  pack_weights();
 
   Stage& conv1 = stage("conv1");
   run_stage(conv1, picture, layout_.store_first ? block(kFirst) : nullptr);
-  const RowProvider first =
-      layout_.store_first ? stored(block(kFirst), &conv1, true) : [&](std::int64_t row, std::int64_t rows) {
-        return computed_again(conv1, picture, row, rows);
-      };
+  const RowProvider first = layout_.store_first ? stored(block(kFirst), &conv1, true)
+                                                : [&](Worker& worker, std::int64_t row, std::int64_t rows) {
+                                                    return computed_again(worker, conv1, picture, row, rows);
+                                                  };
   Stage& conv2 = stage("conv2");
   run_stage(conv2, first, block(kHalf));
   Stage& conv3 = stage("conv3");
@@ -380,10 +437,10 @@ void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result) {
   Stage& up2 = stage("up2");
   const RowProvider half = stored(block(kHalfUp), &up1, true);
   run_stage(up2, half, layout_.store_last ? block(kLast) : nullptr);
-  const RowProvider last =
-      layout_.store_last ? stored(block(kLast), &up2, true) : [&](std::int64_t row, std::int64_t rows) {
-        return computed_again(up2, half, row, rows);
-      };
+  const RowProvider last = layout_.store_last ? stored(block(kLast), &up2, true)
+                                              : [&](Worker& worker, std::int64_t row, std::int64_t rows) {
+                                                  return computed_again(worker, up2, half, row, rows);
+                                                };
   write_picture(stage("out"), last, result);
 }
 

@@ -84,7 +84,8 @@ std::int64_t Stylizer::planned_bytes() const {
 
 std::int64_t Stylizer::estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
                                       std::int64_t width, DType dtype) {
-  if (runs_in_bands(context, config)) return BandedTransformNet::estimate_bytes(config, height, width, dtype);
+  if (runs_in_bands(context, config))
+    return BandedTransformNet::estimate_bytes(context, config, height, width, dtype);
   ParamStore declared(ParamStore::Kind::Frozen);
   const PictureGraph picture = picture_graph(context, declared, config, height, width, dtype);
   return plan_session(picture.graph, SessionOptions{}).memory.arena_bytes;

@@ -37,7 +37,7 @@ class Stylizer {
   void run(const std::uint8_t* rgb, std::uint8_t* result);
   std::int64_t planned_bytes() const;
 
-  // What the constructor would allocate, slightly overestimated; allocates nothing itself.
+  // What the constructor would allocate; allocates nothing itself. On a GPU slightly overestimated.
   static std::int64_t estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
                                      std::int64_t width, DType dtype);
 

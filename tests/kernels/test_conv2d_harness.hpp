@@ -100,13 +100,26 @@ struct Results {
   bool operator==(const Results&) const = default;
 };
 
-// mode: of both gradients. `implementation` "" = the plan's own choice; the name used comes back in *used.
+// Whether CHIARO_IMPL can force an implementation for all three passes.
+inline bool can_force(const Problem& p, const std::string& implementation) {
+  const ForcedImplementation force("conv2d:" + implementation);
+  Context context(2);
+  try {
+    const auto plan = Plan::make(context, p);
+    for (const Pass pass : {Pass::Forward, Pass::BackwardData, Pass::BackwardWeights})
+      (void)plan->workspace_bytes(pass);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
+// mode: of both gradients. `implementation` "" = the plan's own choice.
 inline Results run_plan(const Problem& p, const Data& d, GradientMode mode,
-                        const std::string& implementation = "", std::string* used = nullptr) {
+                        const std::string& implementation = "") {
   const ForcedImplementation force(implementation.empty() ? "" : "conv2d:" + implementation);
   Context context(2);
   const auto plan = Plan::make(context, p);
-  if (used) *used = plan->implementation();
   Bytes x = to_bytes(d.x, p.dtype), dy = to_bytes(d.dy, p.y_dtype), w = to_bytes(d.w, DType::F32),
         b = to_bytes(d.b, DType::F32), y = to_bytes(d.old_y, p.y_dtype), dx = to_bytes(d.old_dx, p.dtype),
         dw = to_bytes(d.old_dw, DType::F32), db = to_bytes(d.old_db, DType::F32);

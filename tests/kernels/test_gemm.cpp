@@ -4,9 +4,11 @@
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/gemm/gemm_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
+#include "tests/support/forced_implementation.hpp"
 
 namespace chiaro {
 using namespace testing;
+using test::ForcedImplementation;
 
 namespace {
 
@@ -74,6 +76,21 @@ TEST_CASE("gemm: random fp32 is within the error of a plain sum") {
     return c;
   });
   CHECK(nmse(exact, found) <= 1e-15 * double(k));
+}
+
+TEST_CASE("gemm: every implementation is exact on integers") {
+  std::vector<std::string> names = {"reference"};
+  if (kHaveOneDnn) names.push_back("widened");
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    const ForcedImplementation force("gemm:" + name);
+    for (const Case& s : {Case{5, 7, 3, false, false, 1, 0}, Case{33, 65, 129, false, true, 2, 1},
+                          Case{300, 270, 300, true, false, -1, 1}}) {
+      check_exact<bf16, float>(s);
+      check_exact<bf16, bf16>(s);
+      check_exact<float, bf16>(s);
+    }
+  }
 }
 
 TEST_CASE("gemm: wrong arguments and forced implementations") {

@@ -167,7 +167,7 @@ TEST_CASE("conv2d: cudnn books workspace for its library and for what is convert
   const Problem bf16 = with_types(kProblem, DType::BF16, DType::BF16);
   Problem p = bf16;
   auto plan = conv2d::Plan::make(context, p);
-  CHECK(std::string(plan->implementation()) == "cudnn");
+  CHECK(plan->implementation() == "cudnn");
   CHECK(plan->packed_bytes(Pass::Forward) == p.weight_count() * 2);
   CHECK(plan->packed_key(Pass::Forward) == plan->packed_key(Pass::BackwardData));
   const auto plain = plan->workspace_bytes(Pass::Forward);

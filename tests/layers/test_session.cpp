@@ -155,7 +155,13 @@ TEST_CASE("session: a term of weight 0 is absent") {
   CHECK(style.session().graph().loss_terms() == std::vector<std::string>{"style"});
   CHECK(all.session().graph().loss_terms() == std::vector<std::string>(kTerms.begin(), kTerms.end()));
   for (const auto& node : style.session().graph().nodes()) CHECK(!contains(node.name, "layer1"));
-  CHECK(style.session().plan().memory.arena_bytes < all.session().plan().memory.arena_bytes);
+  // Of all blocks, not of the arena: how large that is may hang on one step that both have.
+  const auto bytes = [](const StyleStep& step) {
+    std::int64_t sum = 0;
+    for (const MemoryBlock& block : step.session().plan().blocks) sum += block.bytes;
+    return sum;
+  };
+  CHECK(bytes(style) < bytes(all));
 }
 
 TEST_CASE("session: gradients of single terms add up to the gradient of all") {
