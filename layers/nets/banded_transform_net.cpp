@@ -191,6 +191,7 @@ void BandedTransformNet::make_plans() {
   for (Stage& s : layout_.stages) {
     band_plan(s, s.band_rows);
     if (const std::int64_t rest = s.out.h % s.band_rows) band_plan(s, rest);
+    work_ += static_cast<double>(s.out.h) * s.row_work();
   }
   const auto plan_again = [&](Stage& s, const Stage& consumer) {
     for (std::int64_t first = 0; first < consumer.out.h; first += consumer.band_rows) {
@@ -199,6 +200,7 @@ void BandedTransformNet::make_plans() {
       const RowRange needed =
           inside(first_in, input_rows(consumer.up, consumer.extent, consumer.stride, rows), s.out.h);
       band_plan(s, needed.rows);
+      work_ += static_cast<double>(needed.rows) * s.row_work();
     }
   };
   if (!layout_.store_first) plan_again(stage("conv1"), stage("conv2"));
@@ -295,6 +297,8 @@ void BandedTransformNet::compute_rows(Stage& s, std::int64_t first, std::int64_t
   if (s.up)
     interleave::forward(context_, {.sources = phase_windows<interleave::Source>(y, s.out.c),
                                    .y = {output, dtype_, {1, rows, s.out.w, s.out.c}}});
+  work_done_ += static_cast<double>(rows) * s.row_work();
+  if (progress_) (*progress_)(std::min(work_done_ / work_, 1.0));
 }
 
 void BandedTransformNet::run_stage(Stage& s, const RowProvider& input, void* output) {
@@ -348,7 +352,9 @@ void BandedTransformNet::write_picture(Stage& s, const RowProvider& input, std::
   }
 }
 
-void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result) {
+void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result, const Progress& progress) {
+  work_done_ = 0;
+  progress_ = progress ? &progress : nullptr;
   const auto stored = [](const void* data, const Stage* normed, bool relu) -> RowProvider {
     return
         [=](std::int64_t, std::int64_t) { return InputRows{.data = data, .normed = normed, .relu = relu}; };

@@ -42,8 +42,11 @@ class BandedTransformNet {
       : BandedTransformNet(context, store, config, height, width, dtype, Options{}) {}
   ~BandedTransformNet();
 
+  // Called after every band with the share of the multiplications that is done, above 0, at most 1.
+  using Progress = std::function<void(double)>;
+
   // rgb and result: height * width * 3 bytes.
-  void run(const std::uint8_t* rgb, std::uint8_t* result);
+  void run(const std::uint8_t* rgb, std::uint8_t* result, const Progress& progress = {});
 
   // Arena, scratch and workspaces of this object; weights and pictures are not in it.
   std::int64_t planned_bytes() const;
@@ -61,6 +64,9 @@ class BandedTransformNet {
     std::int64_t extent = 3, stride = 1, pad = 1;
     bool up = false, has_norm = true;
     std::int64_t band_rows = 0;  // output rows of a full band
+    double row_work() const {    // multiplications
+      return static_cast<double>(out.w * out.c * in.c) * static_cast<double>(up ? 4 : extent * extent);
+    }
     Param weight, bias, gamma, beta;
     std::vector<float> mean, rstd;                                // of the raw output, once it was computed
     std::map<std::int64_t, std::unique_ptr<conv2d::Plan>> plans;  // by output rows
@@ -110,6 +116,8 @@ class BandedTransformNet {
   Layout layout_;
   MemoryPlan plan_;
   Buffer arena_, scratch_, phases_, raw_, output_rows_, workspace_, moments_, folded_;
+  double work_ = 0, work_done_ = 0;  // multiplications of a run, and of the one at hand so far
+  const Progress* progress_ = nullptr;
 };
 
 }  // namespace chiaro
