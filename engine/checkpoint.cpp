@@ -56,6 +56,7 @@ CheckpointInfo read_info(const H5Reader& file) {
   if (const auto version = file.integer_attribute("/", "version"); version != kVersion)
     throw Error("{}: checkpoint version {}, this program reads version {}", file.file(), version, kVersion);
   return {.iteration = file.integer_attribute("/", "iteration"),
+          .seconds = file.has_attribute("/", "seconds") ? file.number_attribute("/", "seconds") : 0,
           .threads = file.integer_attribute("/", "threads"),
           .device = file.has_attribute("/", "device") ? file.string_attribute("/", "device") : "cpu",
           .precision = file.string_attribute("/", "precision"),
@@ -79,6 +80,7 @@ void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& i
   file.attribute("/", "format", kFormat);
   file.attribute("/", "version", kVersion);
   file.attribute("/", "iteration", info.iteration);
+  file.attribute("/", "seconds", info.seconds);
   file.attribute("/", "threads", info.threads);
   file.attribute("/", "device", info.device);
   file.attribute("/", "precision", info.precision);

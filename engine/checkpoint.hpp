@@ -1,9 +1,10 @@
 // Training state on disk: everything that an exact resume needs.
 //
-// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, threads, device, precision, config (the
-// resolved TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset per parameter;
-// where the network has running statistics also a group statistics with theirs. Written atomically. Batches,
-// crops and initial values are pure functions of the seed and the iteration, so no generator state is kept.
+// HDF5: attributes format "chiaro_checkpoint", version 1, iteration, seconds, threads, device, precision,
+// config (the resolved TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset
+// per parameter; where the network has running statistics also a group statistics with theirs. Written
+// atomically. Batches, crops and initial values are pure functions of the seed and the iteration, so no
+// generator state is kept.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,7 @@ namespace chiaro {
 
 struct CheckpointInfo {
   std::int64_t iteration = 0;  // finished iterations
+  double seconds = 0;          // that the run had worked by then; 0 in files that do not say
   std::int64_t threads = 0;    // the bits of a run depend on these three
   std::string device;          // name_of(Device); "cpu" in files that do not say
   std::string precision;

@@ -52,16 +52,16 @@ Image with_alpha_of(const Image& rgb, const Image& rgba) {
 PictureStyler::PictureStyler(Context& context, TransformModel model, DType dtype)
     : context_(context), model_(std::move(model)), dtype_(dtype) {}
 
-Image PictureStyler::style(const Image& picture) {
+Image PictureStyler::style(const Image& picture, const BandedTransformNet::Progress& progress) {
   if (picture.channels == 4)
-    return with_alpha_of(style(on_colour(picture, mean_visible_colour(picture))), picture);
+    return with_alpha_of(style(on_colour(picture, mean_visible_colour(picture)), progress), picture);
   if (const PictureSize size{picture.height, picture.width}; !stylizer_ || size != size_) {
     stylizer_.reset();  // before the next one allocates
     stylizer_.emplace(context_, *model_.params, model_.config, size.height, size.width, dtype_);
     size_ = size;
   }
   Image result(picture.height, picture.width, 3);
-  stylizer_->run(picture.pixels.data(), result.pixels.data());
+  stylizer_->run(picture.pixels.data(), result.pixels.data(), progress);
   return result;
 }
 

@@ -15,8 +15,9 @@ class PictureStyler {
 
   // The styled picture, of the same size and number of channels. RGBA: the network sees the picture on its
   // own mean visible colour, so that hidden pixels have no influence and add no edges as a white page would;
-  // the result keeps the alpha. The plan and its memory are kept for the next picture of this size.
-  Image style(const Image& picture);
+  // the result keeps the alpha. The plan and its memory are kept for the next picture of this size. progress:
+  // as in Stylizer::run().
+  Image style(const Image& picture, const BandedTransformNet::Progress& progress = {});
 
   // Of the size styled last.
   std::int64_t planned_bytes() const { return stylizer_ ? stylizer_->planned_bytes() : 0; }

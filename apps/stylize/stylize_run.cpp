@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <new>
 #include <tuple>
 
 #include "apps/common/model_path.hpp"
+#include "apps/common/progress_line.hpp"
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/stylize/picture_styler.hpp"
 #include "apps/stylize/strip.hpp"
@@ -85,13 +87,26 @@ bool is_png(const fs::path& path) {
   return extension.size() == 4 && (extension[1] == 'p' || extension[1] == 'P');
 }
 
+// The styled picture; a line of progress while it takes long.
+Image style(PictureStyler& styler, const Image& picture, const fs::path& file) {
+  ProgressLine line(ProgressLine::Begin::WhenItTakesLong);
+  const std::string name = file.filename().string();
+  const double begin_s = steady_seconds();
+  Image result = styler.style(picture, [&](double done) {
+    const double left_s = (steady_seconds() - begin_s) * (1 - done) / done;
+    line.show(fmt::format("{}: {:.0f} %, {} left", name, std::floor(100 * done), duration_text(left_s)));
+  });
+  line.clear();
+  return result;
+}
+
 void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
   Stopwatch watch;
   Image picture = decode_image(job.files.input);
   if (picture.height != job.size.height || picture.width != job.size.width)
     picture = resize(picture, job.size.height, job.size.width);
   const double decode_ms = watch.lap_ms();
-  picture = styler.style(picture);
+  picture = style(styler, picture, job.files.input);
   const double network_ms = watch.lap_ms();
   if (!is_png(job.files.output)) picture = flatten_alpha(std::move(picture));
   const fs::path folder = fs::path(job.files.output).parent_path();

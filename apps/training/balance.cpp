@@ -1,9 +1,11 @@
 #include "apps/training/balance.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "apps/training/photo_batches.hpp"
+#include "apps/training/progress.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "engine/data/loader.hpp"
 
@@ -12,6 +14,7 @@ namespace chiaro {
 namespace {
 
 constexpr int kRounds = 2, kTrialIterations = 25, kMeasuredBatches = 3;
+constexpr double kShareOfTime = 0.2;  // of train.minutes
 
 struct Term {
   const char* name;
@@ -28,22 +31,42 @@ std::array<Term, 4> terms_of(TrainConfig& config) {
 
 class Trial {
  public:
+  // steps: how many there are when no limit of time cuts it short; a step is an iteration, or one term of a
+  // batch measured.
   Trial(Context& context, const std::shared_ptr<const PhotoSource>& source, DType dtype,
-        const SessionOptions& session)
-      : context_(context), source_(source), dtype_(dtype), session_(session) {}
+        const SessionOptions& session, const RunClock& clock, int steps)
+      : context_(context),
+        source_(source),
+        dtype_(dtype),
+        session_(session),
+        clock_(clock),
+        begin_s_(clock.seconds()),
+        steps_(steps),
+        progress_(steps, 1) {}
 
   // Trains a network of its own for some iterations, then sets each weight to the term's share over the norm
-  // of its unweighted gradient.
-  void reweigh(TrainConfig& config, int iterations, int batches) {
+  // of its unweighted gradient. Does less where it would take more than this part of the trial's time, and
+  // nothing where there is no time to train and measure at all.
+  void reweigh(TrainConfig& config, int iterations, int batches, double part) {
+    if (iterations > 0 && !time_for_a_batch(part)) return;
+    progress_.pause();
     StyleTrainer trainer(context_, config, dtype_, session_);
     Loader loader(source_, loader_options(config));
-    for (int i = 1; i <= iterations; ++i) trainer.step(i, loader.next().pixels);
-    std::vector<double> norms(trainer.terms().size(), 0.0);
-    for (int i = 0; i < batches; ++i) {
-      const auto found = trainer.gradient_norms(loader.next().pixels);
-      for (std::size_t t = 0; t < norms.size(); ++t)
-        norms[t] += found[t] / (trainer.terms()[t].weight * batches);
+    show();
+    for (int i = 1; i <= iterations && (i == 1 || time_for_a_batch(part)); ++i) {
+      trainer.step(i, loader.next().pixels);
+      ++iterations_;
+      step_done();
     }
+    std::vector<double> norms(trainer.terms().size(), 0.0);
+    int measured = 0;
+    for (; measured < batches && (measured == 0 || time_for_a_batch(part)); ++measured) {
+      const double begin_s = clock_.seconds();
+      const auto found = trainer.gradient_norms(loader.next().pixels, [this] { step_done(); });
+      batch_s_ = clock_.seconds() - begin_s;
+      for (std::size_t t = 0; t < norms.size(); ++t) norms[t] += found[t] / trainer.terms()[t].weight;
+    }
+    for (double& norm : norms) norm /= measured;
     for (const Term& term : terms_of(config)) {
       if (term.share == 0) continue;
       const double norm = norm_of(term.name, trainer.terms(), norms);
@@ -58,7 +81,33 @@ class Trial {
     rescale(config);
   }
 
+  // Ends the line of progress.
+  void finish() {
+    if (done_ == steps_) progress_.show(text(), true);
+    progress_.finish_line();
+    if (done_ < steps_)
+      fmt::print(stderr,
+                 "note: train.minutes leaves the balancing of the losses {}: {} of its {} iterations, so the "
+                 "shares may come out less exactly\n",
+                 duration_text(kShareOfTime * clock_.limit()), iterations_, kRounds * kTrialIterations);
+  }
+
  private:
+  double left_s(double part) const {
+    return begin_s_ + part * kShareOfTime * clock_.limit() - clock_.seconds();
+  }
+  bool time_for_a_batch(double part) const { return left_s(part) > batch_s_; }
+
+  void step_done() {
+    progress_.note(++done_);
+    show();
+  }
+  void show() { progress_.show(text()); }
+  std::string text() const {
+    return fmt::format("balancing the losses: {} of {} steps, {} left", done_, steps_,
+                       progress_.remaining(std::max(left_s(1), 0.0)));
+  }
+
   static double norm_of(const std::string& name, const std::vector<StyleTrainer::Term>& terms,
                         const std::vector<double>& norms) {
     for (std::size_t t = 0; t < terms.size(); ++t)
@@ -79,24 +128,31 @@ class Trial {
   const std::shared_ptr<const PhotoSource>& source_;
   DType dtype_;
   const SessionOptions& session_;
+  const RunClock& clock_;
+  double begin_s_, batch_s_ = 0;  // when the trial began; what measuring a batch takes
+  int steps_, done_ = 0, iterations_ = 0;
+  Progress progress_;
 };
 
 }  // namespace
 
 TrainConfig balance_losses(Context& context, const TrainConfig& config,
                            const std::shared_ptr<const PhotoSource>& source, DType dtype,
-                           const SessionOptions& session) {
+                           const SessionOptions& session, const RunClock& clock) {
   TrainConfig result = config;
   result.loss.balance = "weights";
-  bool any = false;
+  int terms = 0;
   for (const Term& term : terms_of(result)) {
     *term.weight = term.share > 0 ? 1 : 0;
-    any = any || term.share > 0;
+    terms += term.share > 0;
   }
-  if (!any) throw Error("loss.balance = \"gradient\": every share is 0: there is nothing to train for");
-  Trial trial(context, source, dtype, session);
-  trial.reweigh(result, 0, 1);
-  for (int round = 0; round < kRounds; ++round) trial.reweigh(result, kTrialIterations, kMeasuredBatches);
+  if (terms == 0) throw Error("loss.balance = \"gradient\": every share is 0: there is nothing to train for");
+  Trial trial(context, source, dtype, session, clock,
+              terms + kRounds * (kTrialIterations + terms * kMeasuredBatches));
+  trial.reweigh(result, 0, 1, 1);
+  for (int round = 1; round <= kRounds; ++round)
+    trial.reweigh(result, kTrialIterations, kMeasuredBatches, static_cast<double>(round) / kRounds);
+  trial.finish();
   return result;
 }
 

@@ -7,9 +7,15 @@
 // weights from the norms of the first batch, kTrialIterations steps of Adam with these, then weights from the
 // norms of the next kMeasuredBatches batches, twice. The run itself begins afresh with the weights that came
 // out.
+//
+// Where the run has a limit of time, the trial ends its steps, and then its measurements, when a fifth of
+// that has gone by; each of the two rounds has half of it. At least the first batch is measured. So the
+// weights of such a trial depend on the speed of the machine; whoever wants them again takes them from the
+// run's config.toml.
 #pragma once
 #include <memory>
 
+#include "apps/training/run_clock.hpp"
 #include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session_plan.hpp"
@@ -20,9 +26,10 @@ namespace chiaro {
 
 // The configuration with its weights replaced, terms of share 0 switched off, and balance = "weights". Scaled
 // so that the style weight is 100, or, without a style term, the first weight is 1. Shares need not add up
-// to 1. Deterministic. Errors: no share above 0, a term whose gradient vanishes, or is not finite.
+// to 1. Shows its progress, and says so when the clock cut it short; otherwise deterministic.
+// Errors: no share above 0, a term whose gradient vanishes, or is not finite.
 TrainConfig balance_losses(Context& context, const TrainConfig& config,
                            const std::shared_ptr<const PhotoSource>& source, DType dtype,
-                           const SessionOptions& session);
+                           const SessionOptions& session, const RunClock& clock);
 
 }  // namespace chiaro

@@ -1,38 +1,36 @@
-// The progress line of a long run, on standard error: rewritten in place on a terminal, else printed now and
-// then.
+// How fast a training goes, how long it will take, and the line that says so.
 #pragma once
-#include <chrono>
+#include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
+
+#include "apps/common/progress_line.hpp"
 
 namespace chiaro {
 
 class Progress {
  public:
-  // total: iterations at the end; items_per_iteration for the rate.
-  Progress(std::int64_t total, std::int64_t items_per_iteration);
+  // total: iterations at the end; items_per_iteration for the rate; done: iterations that are behind already.
+  Progress(std::int64_t total, std::int64_t items_per_iteration, std::int64_t done = 0);
 
   // Notes a finished iteration. Time between two notes counts unless pause() was called in between.
   void note(std::int64_t iteration);
   void pause() { last_.reset(); }
 
   double items_per_second() const;  // median of the recent iterations; 0 before the first
-  std::string remaining() const;    // "12m 05s"
-  void show(const std::string& text, bool force = false);
-  // Ends the line so that other output can follow.
-  void finish_line();
+  // "12m 05s" for the iterations that are left, or for limit_s seconds where these are over sooner; "?" when
+  // nothing is known.
+  std::string remaining(double limit_s = std::numeric_limits<double>::infinity()) const;
+  void show(const std::string& text, bool force = false) { line_.show(text, force); }
+  void finish_line() { line_.finish(); }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  std::int64_t total_, items_, iteration_ = 0;
-  std::optional<Clock::time_point> last_;
+  std::int64_t total_, items_, iteration_;
+  std::optional<double> last_;  // when an iteration ended
   std::deque<double> seconds_;
-  Clock::time_point shown_{};
-  bool terminal_, line_open_ = false;
+  ProgressLine line_{ProgressLine::Begin::AtOnce};
 };
-
-std::string duration_text(double seconds);
 
 }  // namespace chiaro

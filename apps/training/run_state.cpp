@@ -4,6 +4,8 @@
 #include <array>
 #include <filesystem>
 
+#include "apps/common/progress_line.hpp"
+
 namespace chiaro {
 
 TrainConfig without_folders(TrainConfig config) {
@@ -29,9 +31,10 @@ Error stopped_run(const RunFolder& folder, std::int64_t iteration, std::int64_t 
 }
 
 void require_same_results(const std::vector<std::string>& overrides) {
-  static constexpr std::array<const char*, 8> kKeys{
-      "train.iterations", "train.checkpoint_every", "train.keep_checkpoints",     "train.preview_every",
-      "train.log_every",  "data.workers",           "train.gradient_norms_every", "data.cache_mb"};
+  static constexpr std::array<const char*, 9> kKeys{
+      "train.iterations",    "train.minutes",   "train.checkpoint_every", "train.keep_checkpoints",
+      "train.preview_every", "train.log_every", "data.workers",           "train.gradient_norms_every",
+      "data.cache_mb"};
   for (const auto& text : overrides) {
     const std::string key = text.substr(0, text.find_first_of(" ="));
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
@@ -77,10 +80,12 @@ void note_changes(const Context& context, const std::optional<CheckpointInfo>& i
                info->threads, context.threads());
 }
 
-void announce_resume(const std::optional<CheckpointInfo>& info) {
-  fmt::print(stderr, "{}\n",
-             info ? fmt::format("resuming after iteration {}", info->iteration)
-                  : "the run stopped before its first checkpoint; starting from the beginning");
+void announce_resume(const std::optional<CheckpointInfo>& info, double minutes) {
+  std::string text = "the run stopped before its first checkpoint; starting from the beginning";
+  if (info) text = fmt::format("resuming after iteration {}", info->iteration);
+  if (info && minutes > 0)
+    text += fmt::format("; {} of {} are used", duration_text(info->seconds), duration_text(60 * minutes));
+  fmt::print(stderr, "{}\n", text);
 }
 
 }  // namespace chiaro

@@ -30,8 +30,9 @@ void require_same_results(const std::vector<std::string>& overrides);
 std::optional<CheckpointInfo> restore(const RunFolder& folder, ParamStore& params, ParamStore* statistics);
 // Refuses to continue a run that has done more than train.iterations.
 void require_not_over(const TrainConfig& config, const RunFolder& folder, std::int64_t done);
-// Tells the user where another device or number of threads costs bits, and where the run goes on.
+// Tells the user where another device or number of threads costs bits, and where the run goes on, with how
+// much of train.minutes (0 = no limit) behind it.
 void note_changes(const Context& context, const std::optional<CheckpointInfo>& info);
-void announce_resume(const std::optional<CheckpointInfo>& info);
+void announce_resume(const std::optional<CheckpointInfo>& info, double minutes);
 
 }  // namespace chiaro

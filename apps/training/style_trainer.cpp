@@ -66,13 +66,15 @@ void StyleTrainer::read_terms() {
   for (auto& term : terms_) term.raw = session_->loss(term.name);
 }
 
-std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos) {
+std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos,
+                                                 const std::function<void()>& after_term) {
   std::vector<double> norms;
   for (const auto& term : terms_) {
     forward(photos);
     session_->backward(term.name, generated_);
     const TensorView gradient = session_->gradient(generated_);
     norms.push_back(norm_of(context_, gradient));
+    if (after_term) after_term();
   }
   return norms;
 }

@@ -3,6 +3,7 @@
 // Everything is allocated by the constructor. step() is what training does, on a GPU as one CUDA graph;
 // forward() and backward() are its parts, for those who look at one of them.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -43,8 +44,10 @@ class StyleTrainer {
   void backward();
 
   // L2 norm of the gradient of every weighted term with respect to the generated pictures, in the order of
-  // the terms. Runs forward and backward once per term; leaves parameters and their gradients alone.
-  std::vector<double> gradient_norms(std::span<const std::uint8_t> photos);
+  // the terms. Runs forward and backward once per term, and then calls `after_term`; leaves parameters and
+  // their gradients alone.
+  std::vector<double> gradient_norms(std::span<const std::uint8_t> photos,
+                                     const std::function<void()>& after_term = {});
   // The network as it is now, on one picture.
   Image stylize(const Image& photo);
 

@@ -6,22 +6,25 @@
 
 namespace chiaro {
 
-TrainingLoop::TrainingLoop(const TaskSetup& setup, RunFolder folder, TrainingTask& task, std::int64_t done)
+TrainingLoop::TrainingLoop(const TaskSetup& setup, RunFolder folder, TrainingTask& task, std::int64_t done,
+                           const RunClock& clock)
     : setup_(setup),
       run_(setup.config.train),
       folder_(std::move(folder)),
       task_(task),
-      progress_(run_.iterations, setup.config.data.batch_size),
+      clock_(clock),
+      progress_(run_.iterations, setup.config.data.batch_size, done),
       done_(done),
-      saved_(done) {}
+      saved_(done),
+      over_(over()) {}
 
 int TrainingLoop::execute() {
   const SignalGuard signals;
   task_.begin(folder_, done_);
-  while (done_ < run_.iterations && !stop_requested()) {
+  while (!over_ && !stop_requested()) {
     iterate();
     // Before the checkpoint, so that a run that goes on from it has the validation and its model.
-    if (task_.after_step(done_, done_ == run_.iterations)) progress_.pause();
+    if (task_.after_step(done_, over_)) progress_.pause();
     if (due(run_.checkpoint_every)) save_checkpoint();
     if (due(run_.preview_every)) write_preview();
   }
@@ -29,7 +32,7 @@ int TrainingLoop::execute() {
   if (saved_ != done_) save_checkpoint();
   if (const std::string skipped = task_.skipped_summary(); !skipped.empty())
     fmt::print(stderr, "{}\n", skipped);
-  return done_ < run_.iterations ? stop() : finish();
+  return over_ ? finish() : stop();
 }
 
 int TrainingLoop::stop() {
@@ -43,8 +46,14 @@ int TrainingLoop::finish() {
   if (run_.preview_every > 0 && previewed_ != done_) write_preview();
   const std::string lines = task_.finish(done_);
   write_report(folder_);
-  fmt::print("trained {} iterations\n  model   {}{}\n  report  {}\n", done_, folder_.model_file().string(),
-             lines, folder_.report_file().string());
+  std::string end;
+  if (done_ < run_.iterations)
+    end = fmt::format(
+        ", then the time was up (train.minutes = {}); for more: train_engine --resume {} --set "
+        "train.minutes={}",
+        run_.minutes, folder_.path().string(), 2 * run_.minutes);
+  fmt::print("trained {} iterations{}\n  model   {}{}\n  report  {}\n", done_, end,
+             folder_.model_file().string(), lines, folder_.report_file().string());
   return 0;
 }
 
@@ -60,6 +69,7 @@ void TrainingLoop::iterate() {
     throw stopped_run(folder_, iteration, saved_, found.what(), found.remedy());
   }
   done_ = iteration;
+  over_ = over();
   progress_.note(done_);
   log(line, with_norms);
 }
@@ -67,15 +77,17 @@ void TrainingLoop::iterate() {
 void TrainingLoop::log(MetricsLine& line, bool always) {
   line["images_per_s"] = progress_.items_per_second();
   if (always || due(run_.log_every)) folder_.append_metrics(line.dump());
-  progress_.show(fmt::format("{}/{}  {:.2f} images/s  {} left{}", done_, run_.iterations,
-                             progress_.items_per_second(), progress_.remaining(), task_.progress_text()),
-                 done_ == run_.iterations);
+  progress_.show(
+      fmt::format("{}/{}  {:.2f} images/s  {} left{}", done_, run_.iterations, progress_.items_per_second(),
+                  progress_.remaining(clock_.left()), task_.progress_text()),
+      over_);
 }
 
 void TrainingLoop::save_checkpoint() {
   try {
     write_checkpoint(folder_.checkpoint_file(done_),
                      {.iteration = done_,
+                      .seconds = clock_.seconds(),
                       .threads = setup_.context.threads(),
                       .device = name_of(setup_.context.device()),
                       .precision = setup_.config.train.precision,

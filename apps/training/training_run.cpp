@@ -21,9 +21,10 @@ std::unique_ptr<TrainingTask> make_task(const TaskSetup& setup) {
   return make_style_task(setup);
 }
 
-TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, const TrainOptions& options) {
+TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, const TrainOptions& options,
+                     const RunClock& clock) {
   TrainConfig result =
-      balance_losses(context, config, open_photo_source(config.data.train), dtype, options.session);
+      balance_losses(context, config, open_photo_source(config.data.train), dtype, options.session, clock);
   fmt::print(stderr, "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}\n",
              result.loss.style.weight, result.loss.content.weight, result.loss.depth.weight,
              result.loss.tv_weight);
@@ -40,17 +41,18 @@ void announce(const TaskSetup& setup, TrainingTask& task) {
 }  // namespace
 
 int train(Context& context, const TrainConfig& config, const TrainOptions& options) {
+  const RunClock clock(config.train.minutes);
   const DType dtype = choose_precision(context, config.train.precision);
   TrainConfig resolved = config;
   resolved.train.precision = precision_name(context, dtype);
   RunFolder::require_new(resolved.train.out);
   if (resolved.task == "style" && resolved.loss.balance == "gradient")
-    resolved = balanced(context, resolved, dtype, options);
+    resolved = balanced(context, resolved, dtype, options, clock);
   const TaskSetup setup{context, resolved, dtype, options.session};
   const auto task = make_task(setup);
   RunFolder folder = RunFolder::create(resolved);
   announce(setup, *task);
-  return TrainingLoop(setup, std::move(folder), *task, 0).execute();
+  return TrainingLoop(setup, std::move(folder), *task, 0, clock).execute();
 }
 
 int resume(Context& context, const std::filesystem::path& run, const std::vector<std::string>& overrides,
@@ -59,18 +61,20 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   RunFolder folder = RunFolder::open(run);
   TrainConfig config = load_config(folder.config_file(), overrides);
   config.train.out = folder.path().string();
+  RunClock clock(config.train.minutes);
   const DType dtype = choose_precision(context, config.train.precision);
   const TaskSetup setup{context, config, dtype, options.session, !folder.checkpoints().empty()};
   const auto task = make_task(setup);
   const auto info = restore(folder, task->params(), task->statistics());
   const std::int64_t done = info ? info->iteration : 0;
+  if (info) clock.add(info->seconds);
   require_not_over(config, folder, done);
   note_changes(context, info);
   folder.truncate_metrics(done);
   write_text(folder.config_file(), to_toml(config));
   announce(setup, *task);
-  announce_resume(info);
-  return TrainingLoop(setup, std::move(folder), *task, done).execute();
+  announce_resume(info, config.train.minutes);
+  return TrainingLoop(setup, std::move(folder), *task, done, clock).execute();
 }
 
 }  // namespace chiaro

@@ -108,7 +108,7 @@ struct DistillConfig {
 struct OptimizerConfig {
   std::string method = "adam";  // or "sgd"
   double lr = 1e-3;
-  std::int64_t decay_every = 0;                   // iterations; 0 = never
+  std::int64_t decay_every = 0;                   // iterations; 0 = never; whatever the length of the run
   double decay = 0.1;                             // factor of lr
   double weight_decay = 0;                        // per step, lr * this of every parameter
   double momentum = 0.9;                          // of SGD
@@ -119,6 +119,7 @@ struct OptimizerConfig {
 // Intervals are in iterations; 0 = never.
 struct RunConfig {
   std::int64_t iterations = 20000;
+  double minutes = 0;              // the run ends after so much work, if not sooner; 0 = no limit
   std::string precision = "auto";  // "fp32", "tf32", "bf16"
   std::int64_t checkpoint_every = 1000, keep_checkpoints = 3;
   std::int64_t preview_every = 500, log_every = 1, gradient_norms_every = 100;

@@ -148,6 +148,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"optimizer.eps", NumberKey{&c.optimizer.eps, NumberKey::Positive}, ""},
 
       {"train.iterations", IntegerKey{&c.train.iterations, 1, kAny}, ""},
+      {"train.minutes", NumberKey{&c.train.minutes, at_least_0},
+       "of work, trial and all parts of the run together, if they are over sooner; 0 = no limit"},
       {"train.precision", ChoiceKey{&c.train.precision, {"auto", "fp32", "tf32", "bf16"}}, ""},
       {"train.checkpoint_every", IntegerKey{&c.train.checkpoint_every, 0, kAny},
        "iterations; 0 = only at the end"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "kernels/common/parallel.hpp"
 #include "kernels/instance_norm/instance_norm.hpp"
@@ -136,7 +137,7 @@ std::int64_t BandedTransformNet::estimate_bytes(Context& context, const Transfor
                                                 std::int64_t height, std::int64_t width, DType dtype) {
   const Layout layout = make_layout(config, height, width, dtype, context.threads(), Options{});
   std::int64_t workspace = 0;
-  for (const BandShape& shape : layout.band_shapes())
+  for (const auto& [shape, count] : layout.bands())
     workspace = std::max(workspace, make_plan(context, layout.stages[shape.stage], shape.rows, dtype)
                                         ->workspace_bytes(conv2d::Pass::Forward));
   return layout.total(context.threads()) + context.threads() * workspace;
@@ -191,24 +192,23 @@ void BandedTransformNet::bind_parameters() {
   }
 }
 
-// Every number of rows that a stage is asked for at once.
-std::set<BandedTransformNet::BandShape> BandedTransformNet::Layout::band_shapes() const {
-  std::set<BandShape> shapes;
+std::map<BandedTransformNet::BandShape, std::int64_t> BandedTransformNet::Layout::bands() const {
+  std::map<BandShape, std::int64_t> bands;
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    shapes.insert({i, stages[i].band_rows});
-    if (const std::int64_t rest = stages[i].out.h % stages[i].band_rows) shapes.insert({i, rest});
+    bands[{i, stages[i].band_rows}] = stages[i].out.h / stages[i].band_rows;
+    if (const std::int64_t rest = stages[i].out.h % stages[i].band_rows) bands[{i, rest}] = 1;
   }
   const auto add_again = [&](std::size_t i, const Stage& consumer) {
     for (std::int64_t first = 0; first < consumer.out.h; first += consumer.band_rows) {
       const std::int64_t rows = std::min(consumer.band_rows, consumer.out.h - first);
       const std::int64_t first_in = first_input_row(consumer.up, consumer.stride, consumer.pad, first);
       const std::int64_t rows_in = input_rows(consumer.up, consumer.extent, consumer.stride, rows);
-      shapes.insert({i, inside(first_in, rows_in, stages[i].out.h).rows});
+      ++bands[{i, inside(first_in, rows_in, stages[i].out.h).rows}];
     }
   };
   if (!store_first) add_again(0, stages[1]);
   if (!store_last) add_again(stages.size() - 2, stages.back());
-  return shapes;
+  return bands;
 }
 
 std::unique_ptr<conv2d::Plan> BandedTransformNet::make_plan(Context& context, const Stage& s,
@@ -228,7 +228,9 @@ std::unique_ptr<conv2d::Plan> BandedTransformNet::make_plan(Context& context, co
 // All memory and all plans now, so that run() allocates nothing.
 void BandedTransformNet::make_workers() {
   const char* purpose = "a band of the transform network";
-  const std::set<BandShape> shapes = layout_.band_shapes();
+  const std::map<BandShape, std::int64_t> bands = layout_.bands();
+  for (const auto& [shape, count] : bands)
+    work_ += static_cast<double>(count) * layout_.stages[shape.stage].work(shape.rows);
   workers_.resize(static_cast<std::size_t>(context_.threads()));
   for (Worker& worker : workers_) {
     worker.scratch = Buffer(layout_.scratch_bytes, purpose);
@@ -237,7 +239,7 @@ void BandedTransformNet::make_workers() {
     worker.output_rows = Buffer(layout_.output_bytes, "a band of the result");
     worker.moments = Buffer(layout_.moments_bytes, "statistics of a band");
     std::int64_t workspace = 0;
-    for (const BandShape& shape : shapes) {
+    for (const auto& [shape, count] : bands) {
       const Stage& s = layout_.stages[shape.stage];
       auto plan = make_plan(context_, s, shape.rows, dtype_);
       workspace = std::max(workspace, plan->workspace_bytes(conv2d::Pass::Forward));
@@ -326,6 +328,9 @@ void BandedTransformNet::compute_rows(Worker& worker, const Stage& s, std::int64
   if (s.up)
     interleave::forward(context_, {.sources = phase_windows<interleave::Source>(y, s.out.c),
                                    .y = {output, dtype_, {1, rows, s.out.w, s.out.c}}});
+  const std::lock_guard lock(progress_mutex_);
+  work_done_ += s.work(rows);
+  if (progress_) (*progress_)(std::min(work_done_ / work_, 1.0));
 }
 
 void BandedTransformNet::run_stage(Stage& s, const RowProvider& input, void* output) {
@@ -403,7 +408,9 @@ void BandedTransformNet::write_picture(Stage& s, const RowProvider& input, std::
   });
 }
 
-void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result) {
+void BandedTransformNet::run(const std::uint8_t* rgb, std::uint8_t* result, const Progress& progress) {
+  work_done_ = 0;
+  progress_ = progress ? &progress : nullptr;
   const auto stored = [](const void* data, const Stage* normed, bool relu) -> RowProvider {
     return [=](Worker&, std::int64_t, std::int64_t) {
       return InputRows{.data = data, .normed = normed, .relu = relu};

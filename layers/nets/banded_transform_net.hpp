@@ -23,7 +23,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -50,8 +50,11 @@ class BandedTransformNet {
       : BandedTransformNet(context, store, config, height, width, dtype, Options{}) {}
   ~BandedTransformNet();
 
+  // Called after every band, by one thread at a time, with the share of the multiplications that is done, above 0, at most 1.
+  using Progress = std::function<void(double)>;
+
   // rgb and result: height * width * 3 bytes.
-  void run(const std::uint8_t* rgb, std::uint8_t* result);
+  void run(const std::uint8_t* rgb, std::uint8_t* result, const Progress& progress = {});
 
   // Arena, scratch and workspaces of this object; weights and pictures are not in it.
   std::int64_t planned_bytes() const;
@@ -74,6 +77,10 @@ class BandedTransformNet {
     std::map<std::int64_t, const void*> packed;  // weights for a plan, by output rows; renewed by run()
 
     std::int64_t bands() const { return (out.h + band_rows - 1) / band_rows; }
+    double work(std::int64_t rows) const {  // multiplications
+      return static_cast<double>(rows * out.w * out.c) *
+             static_cast<double>(in.c * (up ? 4 : extent * extent));
+    }
   };
   // What a thread computes with.
   struct Worker {
@@ -110,8 +117,8 @@ class BandedTransformNet {
     std::int64_t scratch_bytes = 0, phases_bytes = 0, raw_bytes = 0, output_bytes = 0,
                  moments_bytes = 0;  // a thread's
     std::int64_t sums_bytes = 0, folded_bytes = 0;
-    std::int64_t total(int threads) const;  // without the workspaces of convolutions
-    std::set<BandShape> band_shapes() const;
+    std::int64_t total(int threads) const;            // without the workspaces of convolutions
+    std::map<BandShape, std::int64_t> bands() const;  // how many of each shape a run computes
   };
   static Layout make_layout(const TransformNetConfig& config, std::int64_t height, std::int64_t width,
                             DType dtype, int threads, const Options& options);
@@ -142,8 +149,11 @@ class BandedTransformNet {
   DType dtype_;
   Layout layout_;
   MemoryPlan plan_;
-  Buffer arena_, sums_, folded_;  // sums_: mean and sum of squared deviations of every band of a stage
-  std::vector<Worker> workers_;   // by thread
+  Buffer arena_, sums_, folded_;     // sums_: mean and sum of squared deviations of every band of a stage
+  std::vector<Worker> workers_;      // by thread
+  double work_ = 0, work_done_ = 0;  // multiplications of a run, and of the one at hand so far
+  const Progress* progress_ = nullptr;
+  std::mutex progress_mutex_;  // of work_done_, and one call of progress_ at a time
 };
 
 }  // namespace chiaro

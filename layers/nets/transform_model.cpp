@@ -70,8 +70,9 @@ Stylizer::Stylizer(Context& context, ParamStore& params, const TransformNetConfi
   });
 }
 
-void Stylizer::run(const std::uint8_t* rgb, std::uint8_t* result) {
-  if (banded_) return banded_->run(rgb, result);
+void Stylizer::run(const std::uint8_t* rgb, std::uint8_t* result,
+                   const BandedTransformNet::Progress& progress) {
+  if (banded_) return banded_->run(rgb, result, progress);
   const auto count = static_cast<std::size_t>(bytes_);
   picture_->stage({rgb, count});
   work_->run();

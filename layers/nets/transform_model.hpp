@@ -33,8 +33,9 @@ class Stylizer {
   Stylizer(const Stylizer&) = delete;
   Stylizer& operator=(const Stylizer&) = delete;
 
-  // rgb, result: (height, width, 3) bytes; result is rounded and clamped.
-  void run(const std::uint8_t* rgb, std::uint8_t* result);
+  // rgb, result: (height, width, 3) bytes; result is rounded and clamped. progress: called where the picture
+  // goes through in bands.
+  void run(const std::uint8_t* rgb, std::uint8_t* result, const BandedTransformNet::Progress& progress = {});
   std::int64_t planned_bytes() const;
 
   // What the constructor would allocate; allocates nothing itself. On a GPU slightly overestimated.

@@ -1,6 +1,7 @@
 // loss.balance = "gradient": shares in, weights out.
 #include <doctest/doctest.h>
 
+#include "apps/training/balance.hpp"
 #include "engine/config/config.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_training.hpp"
@@ -73,4 +74,52 @@ TEST_CASE("loss.balance: what cannot be balanced is refused, and no run folder i
   CHECK(none.status == 1);
   CHECK(contains(none.err, "loss.balance = \"gradient\": every share is 0: there is nothing to train for"));
   CHECK(!std::filesystem::exists(tiny.run()));
+}
+
+TEST_CASE("loss.balance: the trial says how far it is") {
+  const TinyTraining tiny;
+  const auto result = tiny.train(with(kShares, {"train.iterations=1"}));
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  // Three terms: a batch measured, then twice 25 iterations and three batches measured.
+  CHECK(contains(result.err, "balancing the losses: 0 of 71 steps, ? left\n"));
+  CHECK(
+      contains(result.err, "balancing the losses: 71 of 71 steps, 0s left\nweights from shares: style 100"));
+  CHECK(!contains(result.err, "note: train.minutes"));
+}
+
+TEST_CASE("loss.balance: where the run is short, the trial measures at least once and says what is missing") {
+  const TinyTraining tiny;
+  const auto result = tiny.train(with(kShares, {"train.minutes=1e-9"}));
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  CHECK(
+      contains(result.err,
+               "\nnote: train.minutes leaves the balancing of the losses 0s: 0 of its 50 iterations, so the "
+               "shares may come out less exactly\nweights from shares: style 100, content "));
+  const TrainConfig resolved = load_config(tiny.run() + "/config.toml");
+  CHECK(resolved.loss.balance == "weights");
+  CHECK(resolved.loss.content.weight > 0);
+}
+
+TEST_CASE("loss.balance: the trial takes about a fifth of the run") {
+  const TinyTraining tiny;
+  Context context(1);
+  const TrainConfig config = load_config(tiny.config(), kShares);
+  // A clock that is one second later whenever someone looks.
+  const auto seconds_of_trial = [&](double minutes) {
+    double now = 0;
+    const RunClock clock(minutes, [&] { return now += 1; });
+    const TrainConfig balanced =
+        balance_losses(context, config, open_photo_source(config.data.train), DType::F32, {}, clock);
+    CHECK(balanced.loss.content.weight > 0);
+    return clock.seconds();
+  };
+  const double whole = seconds_of_trial(0);
+  REQUIRE(whole > 100);
+  const double minutes = whole / 60;
+  const double cut = seconds_of_trial(minutes);
+  CAPTURE(whole);
+  CAPTURE(cut);
+  CHECK(cut > 0.15 * whole);
+  CHECK(cut < 0.25 * whole);
+  CHECK(seconds_of_trial(10 * minutes) == whole);
 }

@@ -9,6 +9,7 @@
 
 #include "engine/checkpoint.hpp"
 #include "kernels/common/context.hpp"
+#include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_depth.hpp"
@@ -32,7 +33,8 @@ std::vector<nlohmann::json> with_key(const std::string& run, const char* key) {
   return lines;
 }
 
-// What a finished run must have in common with another: the files bit for bit, the metrics but for the speed.
+// What a finished run must have in common with another: model and preview bit for bit, the checkpoint but for
+// the time that it took, the metrics but for the speed.
 struct Outcome {
   std::string model, checkpoint, preview;
   std::vector<nlohmann::json> metrics;
@@ -41,7 +43,8 @@ struct Outcome {
 
 Outcome outcome_of(const std::string& run) {
   const auto last = test::read_metrics(run).back()["iteration"].get<std::int64_t>();
-  return {read_text(run + "/model.h5"), read_text(run + fmt::format("/checkpoints/{:06}.h5", last)),
+  return {read_text(run + "/model.h5"),
+          test::checkpoint_content(run + fmt::format("/checkpoints/{:06}.h5", last)),
           read_text(run + fmt::format("/previews/{:06}.png", last)), test::repeatable_metrics(run)};
 }
 

@@ -58,6 +58,10 @@ TEST_CASE("train_engine: mistakes on the command line and in the configuration")
         "override 'train.iterations=many': train.iterations = 'many' is not allowed, expected a whole number "
         "of "
         "at least 1\n");
+  for (const std::string minutes : {"-1", "nan", "inf", "'ten'"})
+    CHECK(refusal(tiny.fresh({"train.minutes=" + minutes})) ==
+          "override 'train.minutes=" + minutes + "': train.minutes = " + minutes +
+              " is not allowed, expected a number of at least 0\n");
   CHECK(refusal(tiny.fresh({"task=shape"})) ==
         "override 'task=shape': task = 'shape' is not allowed, expected \"style\" or \"depth\" or "
         "\"distill\"\n");

@@ -11,6 +11,7 @@
 
 #include "engine/checkpoint.hpp"
 #include "kernels/common/context.hpp"
+#include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_training.hpp"
@@ -26,7 +27,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a finished run must have in common with another: the files bit for bit, the metrics but for the speed.
+// What a finished run must have in common with another: the model bit for bit, the checkpoint but for the
+// time that it took, the metrics but for the speed.
 struct Outcome {
   std::string model, checkpoint;
   std::vector<nlohmann::json> metrics;
@@ -40,7 +42,8 @@ std::string checkpoint_of(const std::string& run, std::size_t iteration) {
 
 Outcome outcome_of(const std::string& run) {
   const auto metrics = test::repeatable_metrics(run);
-  return {read_text(run + "/model.h5"), read_text(checkpoint_of(run, metrics.size())), metrics};
+  return {read_text(run + "/model.h5"), test::checkpoint_content(checkpoint_of(run, metrics.size())),
+          metrics};
 }
 
 // The run without interruption; its folder is gone afterwards, so that another can have the same name.

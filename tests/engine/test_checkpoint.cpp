@@ -30,6 +30,7 @@ struct Declaration {
 const std::vector<Declaration> kNetwork{
     {"conv1.weight", {4, 3, 3, 3}}, {"norm1.gamma", {1, 1, 1, 4}}, {"res1.conv1.weight", {4, 3, 3, 4}}};
 const CheckpointInfo kInfo{.iteration = 12345678901,
+                           .seconds = 1234.5,
                            .threads = 3,
                            .device = "cuda",
                            .precision = "bf16",
@@ -87,6 +88,7 @@ TEST_CASE("checkpoint: everything is read back bit for bit") {
         std::ssize(restored->gradients()));
   for (const CheckpointInfo& found : {info, read_checkpoint_info(folder / "c.h5")}) {
     CHECK(found.iteration == kInfo.iteration);
+    CHECK(found.seconds == kInfo.seconds);
     CHECK(found.threads == kInfo.threads);
     CHECK(found.device == kInfo.device);
     CHECK(found.precision == kInfo.precision);

@@ -49,6 +49,7 @@ TEST_CASE("config: an empty file gives the documented defaults") {
   CHECK(config.loss.tv_weight == 2e2);
   CHECK(config.optimizer.lr == 1e-3);
   CHECK(config.train.iterations == 20000);
+  CHECK(config.train.minutes == 0);
   CHECK(config.train.keep_checkpoints == 3);
   CHECK(config.train.out == "/project/runs/starry_night");
 }
