@@ -100,7 +100,7 @@ SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
           add_block("backward workspace of " + nodes[i].name, spec.backward_workspace_bytes,
                     backward_step(graph, i), backward_step(graph, i));
   }
-  plan.memory = plan_memory(plan.blocks, options.reuse_memory);
+  plan.memory = plan_memory(plan.blocks, options.reuse_memory, alignment_of(graph.context()));
   return plan;
 }
 

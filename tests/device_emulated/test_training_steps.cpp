@@ -47,6 +47,8 @@ TEST_CASE("training on the device: losses and gradients of a step are those of t
   for (const DType dtype : {DType::F32, DType::BF16}) {
     CAPTURE(name_of(dtype));
     StyleTrainer expected(cpu, tiny.config, dtype, {}), found(gpu, tiny.config, dtype, {.poison = true});
+    for (const std::int64_t offset : found.session().plan().memory.offsets)
+      REQUIRE(offset % kDeviceAlignment == 0);
     const auto batch = photos(0, 2, 32);
     expected.forward(batch);
     found.forward(batch);
