@@ -4,25 +4,19 @@
 #include <map>
 #include <numeric>
 
-#include "kernels/common/error.hpp"
-
 namespace chiaro {
 
 namespace {
-
-std::int64_t align(std::int64_t bytes) {
-  return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-}
 
 bool alive_together(const MemoryBlock& a, const MemoryBlock& b) {
   return a.first_step <= b.last_step && b.first_step <= a.last_step;
 }
 
-std::int64_t largest_live_sum(std::span<const MemoryBlock> blocks) {
+std::int64_t largest_live_sum(std::span<const MemoryBlock> blocks, std::int64_t alignment) {
   std::map<std::int64_t, std::int64_t> change;  // step -> bytes that begin or end there
   for (const auto& b : blocks) {
-    change[b.first_step] += align(b.bytes);
-    change[b.last_step + 1] -= align(b.bytes);
+    change[b.first_step] += align_up(b.bytes, alignment);
+    change[b.last_step + 1] -= align_up(b.bytes, alignment);
   }
   std::int64_t live = 0, most = 0;
   for (const auto& [step, bytes] : change) most = std::max(most, live += bytes);
@@ -31,15 +25,15 @@ std::int64_t largest_live_sum(std::span<const MemoryBlock> blocks) {
 
 }  // namespace
 
-MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse) {
+MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse, std::int64_t alignment) {
   MemoryPlan plan;
   plan.offsets.resize(blocks.size());
   for (const auto& b : blocks) {
     require(b.bytes >= 0 && b.first_step <= b.last_step,
             "memory planner: block of {} bytes lives from step {} to {}", b.bytes, b.first_step, b.last_step);
-    plan.unshared_bytes += align(b.bytes);
+    plan.unshared_bytes += align_up(b.bytes, alignment);
   }
-  plan.lower_bound = largest_live_sum(blocks);
+  plan.lower_bound = largest_live_sum(blocks, alignment);
 
   std::vector<std::size_t> by_size(blocks.size());
   std::iota(by_size.begin(), by_size.end(), 0);
@@ -48,13 +42,13 @@ MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse) {
 
   std::vector<std::size_t> placed;  // in order of their offsets
   for (const auto i : by_size) {
-    const std::int64_t bytes = align(blocks[i].bytes);
+    const std::int64_t bytes = align_up(blocks[i].bytes, alignment);
     std::int64_t offset = 0;
     if (reuse) {
       for (const auto j : placed)
         if (alive_together(blocks[i], blocks[j])) {
           if (plan.offsets[j] >= offset + bytes) break;  // fits in the gap before j
-          offset = std::max(offset, plan.offsets[j] + align(blocks[j].bytes));
+          offset = std::max(offset, plan.offsets[j] + align_up(blocks[j].bytes, alignment));
         }
     } else {
       offset = plan.arena_bytes;

@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/common/alignment.hpp"
+
 namespace chiaro {
 
 struct MemoryBlock {
@@ -17,15 +19,15 @@ struct MemoryBlock {
 };
 
 struct MemoryPlan {
-  std::vector<std::int64_t> offsets;  // one per block, multiples of kArenaAlignment
+  std::vector<std::int64_t> offsets;  // one per block, multiples of the alignment
   std::int64_t arena_bytes = 0;
   std::int64_t lower_bound = 0;     // largest sum of blocks alive in one step: no plan can be smaller
   std::int64_t unshared_bytes = 0;  // sum of all blocks: what it would take without reuse
 };
 
-inline constexpr std::int64_t kArenaAlignment = 64;
-
 // reuse = false gives every block bytes of its own, to bisect a suspected lifetime mistake.
-MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse = true);
+// alignment: of the device's memory (common/alignment.hpp).
+MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse = true,
+                       std::int64_t alignment = kHostAlignment);
 
 }  // namespace chiaro

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/assign/assign.hpp"
+#include "kernels/common/captured_work.hpp"
 #include "kernels/common/error.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 
@@ -46,8 +47,8 @@ void ParamStore::place_on(Context& context) {
     device_[i] = Buffer(host_[i].bytes(), "parameters on the GPU", MemoryKind::Device);
   context_ = context;
   packed_.clear();
-  device_is_stale_ = true;
   if (trainable()) copy_slab(host_, device_, Slab::Gradients);
+  send_values();
 }
 
 void ParamStore::copy_slab(const Slabs& from, const Slabs& to, Slab slab) const {
@@ -71,27 +72,45 @@ std::span<float> ParamStore::host(Slab slab) const {
 
 float* ParamStore::compute(Slab slab) const {
   const auto i = static_cast<std::size_t>(slab);
-  if (!context_) return host_[i].as<float>();
-  if (device_is_stale_) {
-    for (const Slab changed : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
-      copy_slab(host_, device_, changed);
-    synchronize(*context_);
-    device_is_stale_ = false;
-  }
-  return device_[i].as<float>();
+  return (context_ ? device_ : host_)[i].as<float>();
+}
+
+std::uint64_t ParamStore::recording() const {
+  return context_ ? recording_number(*context_) : 0;
+}
+
+void ParamStore::send_values() const {
+  for (const Slab slab : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
+    copy_slab(host_, device_, slab);
+  synchronize(*context_);
 }
 
 void ParamStore::values_changed() {
-  ++version_;
+  require(!recording(), "the host changed parameters in work that is recorded, where it has no effect");
+  note_change(true);
   if (!context_) return;
-  device_is_stale_ = true;
-  host_is_stale_ = false;
+  send_values();
+  if (rounded_) round_values();
 }
 
 void ParamStore::values_computed(bool with_rounded) {
+  require_not_held();
+  if (rounded_ && !with_rounded) round_values();
+  if (!recording()) return note_change(false);
+  ++recorded_changes_;
+  note_at_replays([this] { note_change(false); });
+}
+
+void ParamStore::require_not_held() const {
+  require(!held_by_recording_,
+          "the parameters of a frozen network were changed after work that uses packed copies of them was "
+          "recorded");
+}
+
+void ParamStore::note_change(bool by_host) {
+  require_not_held();
   ++version_;
-  if (with_rounded) rounded_version_ = version_;
-  host_is_stale_ = context_.has_value();
+  host_is_stale_ = context_ && !by_host;
 }
 
 const ParamStore::Entry* ParamStore::find(const std::string& name) const {
@@ -107,29 +126,47 @@ std::int64_t ParamStore::parameter_count() const {
 
 const void* ParamStore::packed(int index, const std::string& key, std::int64_t bytes,
                                const std::function<void(const float*, void*)>& pack) {
-  if (context_ && trainable() && key == conv2d::kRoundedKey) return packed_rounded(index);
+  // Recorded changes of the values renew the rounded slab only if it was there when they were recorded.
+  if (context_ && trainable() && key == conv2d::kRoundedKey && (rounded_ || recorded_changes_ == 0))
+    return packed_rounded(index);
   auto& copy = packed_[{index, key}];
   if (!copy.data)
     copy.data = Buffer(bytes, "packed weights of " + entries_[index].name,
                        context_ ? MemoryKind::Device : MemoryKind::Host);
   require(copy.data.bytes() == bytes, "packed copy '{}' of {} has {} bytes, {} asked for", key,
           entries_[index].name, copy.data.bytes(), bytes);
-  if (copy.version != version_) {
-    pack(compute(Slab::Values) + entries_[index].offset, copy.data.data());
+  const std::uint64_t in_recording = recording();
+  if (is_current(copy, in_recording)) return copy.data.data();
+  pack(compute(Slab::Values) + entries_[index].offset, copy.data.data());
+  if (in_recording) {
+    copy.recording = in_recording;
+    copy.change = recorded_changes_;
+  } else {
     copy.version = version_;
   }
   return copy.data.data();
 }
 
+bool ParamStore::is_current(const Packed& copy, std::uint64_t in_recording) {
+  if (in_recording && copy.recording == in_recording && copy.change == recorded_changes_) return true;
+  if (in_recording && trainable()) return false;
+  if (copy.version != version_) return false;
+  if (in_recording) held_by_recording_ = true;
+  return true;
+}
+
 const void* ParamStore::packed_rounded(int index) {
-  if (!rounded_) rounded_ = Buffer(slab_count_ * 2, "parameters rounded to bf16", MemoryKind::Device);
-  if (rounded_version_ != version_) {
-    const Shape all{1, 1, 1, slab_count_};
-    assign::run(*context_, {compute(Slab::Values), DType::F32, all}, {rounded_.data(), DType::BF16, all},
-                GradientMode::Overwrite);
-    rounded_version_ = version_;
+  if (!rounded_) {
+    rounded_ = Buffer(slab_count_ * 2, "parameters rounded to bf16", MemoryKind::Device);
+    round_values();
   }
   return rounded_.as<bf16>() + entries_[index].offset;
+}
+
+void ParamStore::round_values() {
+  const Shape all{1, 1, 1, slab_count_};
+  assign::run(*context_, {compute(Slab::Values), DType::F32, all}, {rounded_.data(), DType::BF16, all},
+              GradientMode::Overwrite);
 }
 
 std::int64_t ParamStore::packed_bytes() const {

@@ -7,8 +7,17 @@
 //
 // Two views of the same numbers: the host's (value, values, ...), for files and initialisation, and the one
 // that kernels compute with (compute, Param::value). On the CPU they are the same memory. On a CUDA device
-// each is brought up to date, by a copy that waits, when it is asked for after the other has changed: so a
-// pointer is good until the next change through the other view.
+// values_changed() sends what the host wrote, and the host's view fetches, by a copy that waits, what kernels
+// have changed since: so a pointer of the host's is good until the next values_computed().
+//
+// Copies in other forms (packed, rounded) follow the values. Recorded work (common/captured_work.hpp) is
+// replayed at moments when other copies are up to date than when it was recorded:
+// Trainable: a recording packs what it reads, whatever has been packed outside; each copy once, and again
+// after a change of the values inside it.
+// Rounded: is up to date at all times, because every change of the values renews it there and then.
+// Frozen: a recording takes copies that are up to date as they are; changing the values afterwards is an
+// Error.
+// After a replay: the host knows that the values have changed if the recorded work has said so.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -58,7 +67,8 @@ class ParamStore {
   std::span<float> gradients() const { return host(Slab::Gradients); }
   std::span<float> first_moments() const { return host(Slab::FirstMoments); }
   std::span<float> second_moments() const { return host(Slab::SecondMoments); }
-  // Call after changing values or moments there: packed copies are renewed at their next use.
+  // Call after changing values or moments there. Sends them to the device and waits; packed copies are
+  // renewed at their next use. Error: while work is recorded.
   void values_changed();
 
   // The view of kernels: slab_count() floats each.
@@ -67,15 +77,18 @@ class ParamStore {
   // store stays on its device; another one is an Error.
   void place_on(Context& context);
   float* compute(Slab slab) const;
-  // Call after kernels have changed values or moments; with_rounded: they have also written rounded().
+  // Call after queueing, or recording, kernels that change values or moments; replays of what is recorded
+  // need no call. with_rounded: the kernels also write rounded(), if there is one; otherwise this queues
+  // that.
   void values_computed(bool with_rounded = false);
   // All values rounded to bf16, in the order of the slab, on a GPU where packed() has been asked for them
-  // under conv2d::kRoundedKey; else null. Optimisers that write it save a pass over the values.
+  // under conv2d::kRoundedKey before a change of the values was recorded; else null. Optimisers that write it
+  // save a pass over the values.
   bf16* rounded() const { return rounded_.as<bf16>(); }
 
   // A copy of a parameter in the form that an implementation wants, in the memory of the device that
-  // computes, made by pack(float* value, void* packed) when there is none or the values have changed since.
-  // Equal keys share one copy.
+  // computes, made by pack(float* value, void* packed) when there is none or the values have changed since;
+  // in recorded work as said above. Equal keys share one copy. The first call for a key allocates.
   const void* packed(int index, const std::string& key, std::int64_t bytes,
                      const std::function<void(const float*, void*)>& pack);
   std::int64_t packed_bytes() const;
@@ -83,23 +96,32 @@ class ParamStore {
  private:
   struct Packed {
     Buffer data;
-    std::uint64_t version = 0;
+    std::uint64_t version = 0;                // of the values that it was last packed from outside recordings
+    std::uint64_t recording = 0, change = 0;  // that last packed it, and after how many changes
   };
 
   using Slabs = std::array<Buffer, 4>;  // by Slab; a frozen store has the first only
 
   std::span<float> host(Slab slab) const;
+  std::uint64_t recording() const;  // the one that is being made; 0: none
+  bool is_current(const Packed& copy, std::uint64_t recording);
   const void* packed_rounded(int index);
+  void round_values();
+  void require_not_held() const;
+  void note_change(bool by_host);
   void copy_slab(const Slabs& from, const Slabs& to, Slab slab) const;
+  void send_values() const;
 
   Kind kind_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, int> index_;
   std::int64_t slab_count_ = 0;
-  Slabs host_, device_;                                           // device_ is empty where the host computes
-  mutable std::optional<Context> context_;                        // of device_
-  mutable bool host_is_stale_ = false, device_is_stale_ = false;  // values and moments
-  std::uint64_t version_ = 1, rounded_version_ = 0;
+  Slabs host_, device_;                     // device_ is empty where the host computes
+  mutable std::optional<Context> context_;  // of device_
+  mutable bool host_is_stale_ = false;      // values and moments
+  std::uint64_t version_ = 1;               // of the values, as they are when everything queued has run
+  std::uint64_t recorded_changes_ = 0;      // of the values, in recordings
+  bool held_by_recording_ = false;          // packed copies of a frozen store
   Buffer rounded_;
   std::map<std::pair<int, std::string>, Packed> packed_;
 };

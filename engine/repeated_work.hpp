@@ -1,11 +1,15 @@
 // Work that is done again and again: called on the CPU; on a GPU replayed as one CUDA graph.
 //
 // The first two runs on a GPU call the work: libraries start, plans are made, frozen weights are packed. The
-// third records it, and from then on it is replayed, which costs the host one call. So the work must do the
-// same each time: it must not allocate, wait or look at results; what changes from run to run, it reads from
-// pinned or device memory. What it leaves for the host is there after synchronize(). CHIARO_CUDA_GRAPH=0
-// and CHIARO_SYNC=1 turn recording off. Deterministic: recorded or not, the same kernels run in the same
-// order.
+// third records it, and from then on it is replayed, which costs the host one call.
+//
+// Same each time: the work must not allocate, wait or look at results; what changes from run to run, it reads
+// from pinned or device memory. What it leaves for the host is there after synchronize().
+// No host state: the work must not depend on what the host knows when it is recorded, such as which copies of
+// the weights are up to date: at a replay that may be otherwise. ParamStore sees to that for parameters;
+// common/captured_work.hpp says what others who keep such knowledge have to do.
+// Off: CHIARO_CUDA_GRAPH=0 and CHIARO_SYNC=1.
+// Deterministic: recorded or not, the same values come out, bit for bit, whatever ran before or in between.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -102,7 +102,7 @@ SessionPlan plan_session(const Graph& graph, const SessionOptions& options) {
       plan.nodes[i].backward_workspace = add_block("backward workspace of " + nodes[i].name, bytes,
                                                    backward_step(graph, i), backward_step(graph, i));
   }
-  plan.memory = plan_memory(plan.blocks, options.reuse_memory);
+  plan.memory = plan_memory(plan.blocks, options.reuse_memory, alignment_of(graph.context()));
   return plan;
 }
 

@@ -2,18 +2,11 @@
 
 #include <algorithm>
 
+#include "kernels/common/alignment.hpp"
 #include "kernels/upsample/upsample.hpp"
 #include "layers/packed_weights.hpp"
 
 namespace chiaro {
-
-namespace {
-
-std::int64_t align(std::int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
-
-}  // namespace
 
 LayerSpec UpsampleConvLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 1, "upsample_conv: {} inputs", inputs.size());
@@ -30,10 +23,11 @@ LayerSpec UpsampleConvLayer::setup(Context& context, std::span<const TensorSpec>
                                        .dtype = x.dtype,
                                        .y_dtype = x.dtype});
   phases_ = {plan_->problem().y(), x.dtype};
+  alignment_ = alignment_of(context);
   LayerSpec spec;
   spec.output = {{x.shape.n, 2 * (phases_.shape.h - 1), 2 * (phases_.shape.w - 1), w.n}, x.dtype};
   spec.backward_reads_inputs = {0};
-  const std::int64_t around = align(phases_.bytes()) + align(folded_bytes());
+  const std::int64_t around = align_up(phases_.bytes(), alignment_) + align_up(folded_bytes(), alignment_);
   spec.forward_workspace_bytes = around + plan_->workspace_bytes(conv2d::Pass::Forward);
   spec.backward_workspace_bytes = BackwardBytes([this, around](bool input_gradient) {
     return around + std::max(input_gradient ? plan_->workspace_bytes(conv2d::Pass::BackwardData) : 0,
@@ -49,7 +43,8 @@ std::int64_t UpsampleConvLayer::folded_bytes() const {
 
 UpsampleConvLayer::Workspace UpsampleConvLayer::cut(void* workspace) const {
   auto* bytes = static_cast<std::byte*>(workspace);
-  const std::int64_t folded = align(phases_.bytes()), rest = folded + align(folded_bytes());
+  const std::int64_t folded = align_up(phases_.bytes(), alignment_),
+                     rest = folded + align_up(folded_bytes(), alignment_);
   return {{bytes, phases_.dtype, phases_.shape}, reinterpret_cast<float*>(bytes + folded), bytes + rest};
 }
 

@@ -39,7 +39,8 @@ class UpsampleConvLayer : public Layer {
   Param weight_;
   bool zero_pad_;
   std::unique_ptr<conv2d::Plan> plan_;
-  TensorSpec phases_;  // (N,H+1,W+1,4K): the convolution's output
+  TensorSpec phases_;           // (N,H+1,W+1,4K): the convolution's output
+  std::int64_t alignment_ = 0;  // of the workspace's parts
 };
 
 }  // namespace chiaro

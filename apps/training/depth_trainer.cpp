@@ -120,7 +120,6 @@ double DepthTrainer::step(std::int64_t step, const DepthBatch& batch) {
   colours_->stage(batch.rgb);
   depths_->stage(batch.depth);
   step_->run(step);
-  statistics_.values_computed();
   values_changed();
   return session_->loss(kLoss);
 }

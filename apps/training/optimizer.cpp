@@ -88,10 +88,6 @@ void Optimizer::update() {
                  part(Slab::Values), part(Slab::FirstMoments), part(Slab::SecondMoments),
                  params_.rounded() ? params_.rounded() + ranges_[i].first : nullptr);
   }
-  updated();
-}
-
-void Optimizer::updated() {
   params_.values_computed(config_.method == "adam");
 }
 

@@ -35,8 +35,6 @@ class Optimizer {
   // waited for.
   void prepare(std::int64_t step);
   void update();
-  // Tells the store that update() has run; for those who replay it.
-  void updated();
 
   void measure_gradient();
   double gradient_norm() const;  // of the last measure_gradient(); waits

@@ -15,7 +15,6 @@ TrainingStep::TrainingStep(Context& context, const OptimizerConfig& config, Sess
 void TrainingStep::run(std::int64_t step) {
   optimizer_.prepare(step);
   work_.run();
-  optimizer_.updated();  // also where the work was replayed
 }
 
 }  // namespace chiaro

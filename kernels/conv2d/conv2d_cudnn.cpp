@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "kernels/common/alignment.hpp"
 #include "kernels/common/build_config.hpp"
 #include "kernels/common/cuda/device_context.hpp"
 #include "kernels/common/cuda/profiler_range.hpp"
@@ -20,7 +21,7 @@ namespace chiaro::conv2d {
 namespace {
 
 constexpr int64_t aligned(int64_t bytes) {
-  return (bytes + 255) / 256 * 256;
+  return align_up(bytes, kDeviceAlignment);
 }
 
 // One pass as it runs: the plan, and what its graph says about the arrays around it.
@@ -43,10 +44,12 @@ PlannedPass plan_pass(chiaro::cuda::DeviceContext& device, const Problem& proble
   return planned;
 }
 
-// Hands out the parts of a workspace, 256-byte aligned like the whole.
+// Hands out the parts of a workspace, aligned like the whole.
 class Parts {
  public:
-  explicit Parts(void* workspace) : next_(static_cast<std::byte*>(workspace)) {}
+  explicit Parts(void* workspace) : next_(static_cast<std::byte*>(workspace)) {
+    require_device_alignment(workspace);
+  }
   void* take(int64_t bytes) {
     void* part = next_;
     next_ += aligned(bytes);

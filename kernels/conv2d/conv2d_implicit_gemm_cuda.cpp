@@ -2,6 +2,7 @@
 // problems rounded through bf16. An fp32 dy beside bf16 is not rounded.
 #include <algorithm>
 
+#include "kernels/common/alignment.hpp"
 #include "kernels/common/cuda/device.hpp"
 #include "kernels/conv2d/elementwise_cuda.hpp"
 #include "kernels/conv2d/implementations.hpp"
@@ -48,19 +49,22 @@ class ImplicitGemmPlan final : public Plan {
   }
 
   void forward_impl(Context& context, const void* x, const void* packed, const void* bias, const void*,
-                    void* y, void*) override {
+                    void* y, void* workspace) override {
+    require_device_alignment(workspace);
     cuda::implicit_gemm_forward(stream_of(context), problem(), x, static_cast<const float*>(packed),
                                 static_cast<const float*>(bias), y);
   }
 
   void backward_data_impl(Context& context, const void* dy, const void* packed, void* dx, bool accumulate,
-                          void*) override {
+                          void* workspace) override {
+    require_device_alignment(workspace);
     cuda::implicit_gemm_backward_data(stream_of(context), problem(), dy, static_cast<const float*>(packed),
                                       dx, accumulate);
   }
 
   void backward_weights_impl(Context& context, const void* x, const void* dy, float* dw, float* db,
                              bool accumulate, void* workspace) override {
+    require_device_alignment(workspace);
     const CudaStream stream = stream_of(context);
     if (db) cuda::column_sum(stream, problem().y_dtype, dy, y_rows(), problem().k, db, accumulate, workspace);
     cuda::implicit_gemm_backward_weights(stream, problem(), x, dy, dw, accumulate, workspace);

@@ -1,5 +1,6 @@
 #include "kernels/conv_transpose2d/conv_transpose2d.hpp"
 
+#include "kernels/common/alignment.hpp"
 #include "kernels/common/build_config.hpp"
 #include "kernels/common/cuda/device.hpp"
 #include "kernels/conv2d/elementwise.hpp"
@@ -25,7 +26,8 @@ conv2d::Problem matching_convolution(const Problem& p) {
 std::unique_ptr<Plan> Plan::make(Context& context, const Problem& problem) {
   require(problem.x.n > 0 && problem.x.h > 0 && problem.x.w > 0 && problem.x.c > 0 && problem.k > 0,
           "conv_transpose2d {}: extents and channels must be positive", to_string(problem));
-  return std::make_unique<Plan>(problem, conv2d::Plan::make(context, matching_convolution(problem)));
+  return std::make_unique<Plan>(problem, conv2d::Plan::make(context, matching_convolution(problem)),
+                                alignment_of(context));
 }
 
 Pass Plan::opposite(Pass pass) {
@@ -37,7 +39,7 @@ void Plan::pack(Context& context, Pass pass, const float* w, void* packed) {
 }
 
 int64_t Plan::fresh_dx_bytes() const {
-  return (problem_.x.count() * size_of(problem_.dtype) + 63) / 64 * 64;
+  return align_up(problem_.x.count() * size_of(problem_.dtype), alignment_);
 }
 
 int64_t Plan::workspace_bytes(Pass pass) const {

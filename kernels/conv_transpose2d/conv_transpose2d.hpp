@@ -37,8 +37,8 @@ using conv2d::Pass;
 class Plan {
  public:
   // Use make(): it checks the problem and makes the convolution.
-  Plan(const Problem& problem, std::unique_ptr<conv2d::Plan> convolution)
-      : problem_(problem), convolution_(std::move(convolution)) {}
+  Plan(const Problem& problem, std::unique_ptr<conv2d::Plan> convolution, int64_t alignment)
+      : problem_(problem), convolution_(std::move(convolution)), alignment_(alignment) {}
   static std::unique_ptr<Plan> make(Context&, const Problem&);
 
   const Problem& problem() const { return problem_; }
@@ -65,6 +65,7 @@ class Plan {
 
   Problem problem_;
   std::unique_ptr<conv2d::Plan> convolution_;
+  int64_t alignment_;  // of the workspace's parts
 };
 
 }  // namespace chiaro::conv_transpose2d

@@ -112,6 +112,38 @@ TEST_CASE("captured work: an optimiser's step replayed with the factors of each 
   });
 }
 
+TEST_CASE("captured work: each recording has a number, and notes for the host that every replay reads") {
+  Context context(Device::Cuda, 1), other(Device::Cuda, 1), cpu(1);
+  Twin x(context);
+  CHECK(recording_number(context) == 0);
+  std::vector<int> notes;
+  std::uint64_t first = 0, second = 0;
+  const auto record = [&](std::uint64_t& number, int note) {
+    return CapturedWork::record(context, [&, note] {
+      number = recording_number(Context(context));
+      CHECK(recording_number(other) == 0);
+      CHECK(recording_number(cpu) == 0);
+      x.send();
+      note_at_replays([&notes, note] { notes.push_back(note); });
+      note_at_replays([&notes, note] { notes.push_back(-note); });
+    });
+  };
+  auto one = record(first, 1), two = record(second, 2);
+  CHECK(recording_number(context) == 0);
+  CHECK(first != 0);
+  CHECK(second != 0);
+  CHECK(first != second);
+  CHECK(notes.empty());
+  two.replay(context);
+  one.replay(context);
+  two.replay(context);
+  CHECK(notes == std::vector{2, -2, 1, -1, 2, -2});
+  CHECK(error_of([] { note_at_replays([] {}); }) == "a note for replays was made while nothing is recorded");
+  CHECK(error_of([&] { CapturedWork::record(context, [&] { CapturedWork::record(context, [] {}); }); }) ==
+        "work cannot be recorded while other work is");
+  CHECK(recording_number(context) == 0);
+}
+
 TEST_CASE("captured work: what cannot be recorded is an error, and the stream goes on") {
   Context context(Device::Cuda, 1), cpu(1);
   Twin x(context);

@@ -1,10 +1,11 @@
-// Parameters on the device: two views of the same numbers, and the copy rounded to bf16.
+// Parameters on the device: two views of the same numbers, and packed copies, also in recorded work.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
 #include "apps/training/optimizer.hpp"
 #include "engine/param_store.hpp"
+#include "kernels/common/captured_work.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 #include "tests/support/error_of.hpp"
 
@@ -15,8 +16,8 @@ namespace {
 using Slab = ParamStore::Slab;
 
 struct Store {
-  ParamStore store{ParamStore::Kind::Trainable};
-  Store() {
+  ParamStore store;
+  explicit Store(ParamStore::Kind kind = ParamStore::Kind::Trainable) : store(kind) {
     store.add("weight", {2, 1, 1, 9});
     store.add("bias", {1, 1, 1, 2});
     store.allocate();
@@ -25,6 +26,7 @@ struct Store {
         store.value(i)[k] = 1.001f + float(i) + float(k);
     store.values_changed();
   }
+  std::int64_t count(int index) const { return store.entries()[std::size_t(index)].shape.count(); }
 };
 
 template <class T>
@@ -79,7 +81,7 @@ TEST_CASE("parameters on the device: the optimiser keeps the copy that is rounde
   s.store.place_on(gpu);
   const auto never = [](const float*, void*) { FAIL("rounded weights were packed one by one"); };
   const auto rounded = [&](int index) {
-    const std::int64_t count = s.store.entries()[index].shape.count();
+    const std::int64_t count = s.count(index);
     const auto copy = fetch<bf16>(gpu, s.store.packed(index, conv2d::kRoundedKey, 2 * count, never), count);
     for (std::int64_t k = 0; k < count; ++k)
       if (copy[std::size_t(k)].bits != bf16(s.store.value(index)[k]).bits) return false;
@@ -102,6 +104,176 @@ TEST_CASE("parameters on the device: the optimiser keeps the copy that is rounde
   s.store.value(0)[0] = 42;
   s.store.values_changed();
   CHECK(rounded(0));
+}
+
+namespace {
+
+// A packed copy that counts how often it is made, and a place for what a recording saw of it.
+struct CountedCopy {
+  CountedCopy(Context& context_, Store& store_, const char* key_)
+      : context(context_),
+        store(store_),
+        key(key_),
+        seen(store.count(0) * 4, "what a recording saw", MemoryKind::Device) {}
+
+  const void* get() {
+    return store.store.packed(0, key, seen.bytes(), [this](const float* value, void* packed) {
+      ++packings;
+      copy_async(context, packed, value, seen.bytes());
+    });
+  }
+  void see() { copy_async(context, seen.data(), get(), seen.bytes()); }
+  std::vector<float> fetch_seen() { return fetch<float>(context, seen.data(), store.count(0)); }
+  std::vector<float> fetch_copy() { return fetch<float>(context, get(), store.count(0)); }
+  std::vector<float> values() {
+    const float* first = store.store.value(0);
+    return {first, first + store.count(0)};
+  }
+
+  Context& context;
+  Store& store;
+  const char* key;
+  Buffer seen;
+  int packings = 0;
+};
+
+void set_gradients(Context& context, ParamStore& store, float value) {
+  const std::vector<float> gradients(static_cast<std::size_t>(store.slab_count()), value);
+  copy_async(context, store.compute(Slab::Gradients), gradients.data(), store.slab_count() * 4);
+  synchronize(context);
+}
+
+std::vector<std::uint16_t> rounded_bits(std::span<const float> values) {
+  std::vector<std::uint16_t> bits;
+  for (const float v : values) bits.push_back(bf16(v).bits);
+  return bits;
+}
+
+}  // namespace
+
+TEST_CASE("parameters on the device: a recording packs what it reads, once for each state of the values") {
+  Context gpu(Device::Cuda, 1);
+  Store s;
+  s.store.place_on(gpu);
+  CountedCopy copy(gpu, s, "plain");
+  copy.get();
+  copy.get();
+  CHECK(copy.packings == 1);
+  set_gradients(gpu, s.store, 1);
+  Optimizer optimizer(gpu, {.method = "sgd", .lr = 0.25, .momentum = 0}, s.store);
+  optimizer.prepare(1);
+  auto work = CapturedWork::record(gpu, [&] {
+    copy.see();  // up to date, but will not be at the second replay
+    copy.get();
+    CHECK(copy.packings == 2);
+    optimizer.update();
+    copy.get();
+    CHECK(copy.packings == 3);
+  });
+  CHECK(work.operations() == 5);
+  const auto start = copy.values();
+  CHECK(copy.fetch_copy() == start);
+  CHECK(copy.packings == 3);  // nothing has run yet, so the copy is as it was
+  for (int replay = 1; replay <= 3; ++replay) {
+    const auto before = copy.values();
+    work.replay(gpu);
+    CHECK(copy.fetch_seen() == before);
+    CHECK(copy.values()[0] == before[0] - 0.25f);
+    CHECK(copy.fetch_copy() == copy.values());
+    CHECK(copy.packings == 3 + replay);
+  }
+  s.store.value(0)[0] = 42;
+  s.store.values_changed();
+  work.replay(gpu);
+  CHECK(copy.fetch_seen()[0] == 42);
+  CHECK(copy.fetch_copy()[0] == 41.75f);
+}
+
+TEST_CASE("parameters on the device: the rounded copy is up to date in and after recorded work") {
+  for (const char* method : {"adam", "sgd"}) {
+    CAPTURE(method);
+    Context gpu(Device::Cuda, 1);
+    Store s;
+    s.store.place_on(gpu);
+    const auto never = [](const float*, void*) { FAIL("rounded weights were packed one by one"); };
+    const std::int64_t count = s.count(0);
+    const auto copy = [&] { return s.store.packed(0, conv2d::kRoundedKey, 2 * count, never); };
+    const auto bits_at = [&](const void* place) { return fetch<std::uint16_t>(gpu, place, count); };
+    const auto value_bits = [&] { return rounded_bits({s.store.value(0), std::size_t(count)}); };
+    const Buffer seen(2 * count, "what a recording saw", MemoryKind::Device);
+    copy();
+    set_gradients(gpu, s.store, 1);
+    Optimizer optimizer(gpu, {.method = method, .lr = 0.25}, s.store);
+    optimizer.prepare(1);
+    auto work = CapturedWork::record(gpu, [&] {
+      copy_async(gpu, seen.data(), copy(), seen.bytes());
+      optimizer.update();
+    });
+    // Adam writes the copy itself; after SGD it takes a launch.
+    CHECK(work.operations() == (method == std::string("adam") ? 3 : 4));
+    for (int step = 1; step <= 3; ++step) {
+      const auto before = value_bits();
+      CHECK(bits_at(copy()) == before);
+      optimizer.prepare(step);
+      work.replay(gpu);
+      CHECK(bits_at(seen.data()) == before);
+      CHECK(bits_at(copy()) == value_bits());
+      CHECK(value_bits() != before);
+    }
+    s.store.value(0)[0] = 42;
+    s.store.values_changed();
+    work.replay(gpu);
+    CHECK(bits_at(seen.data())[0] == bf16(42.f).bits);
+    CHECK(bits_at(copy()) == value_bits());
+  }
+}
+
+TEST_CASE("parameters on the device: who asks for the rounded copy after a recording gets the current one") {
+  Context gpu(Device::Cuda, 1);
+  Store s;
+  s.store.place_on(gpu);
+  set_gradients(gpu, s.store, 1);
+  Optimizer optimizer(gpu, {.lr = 0.25}, s.store);
+  optimizer.prepare(1);
+  auto work = CapturedWork::record(gpu, [&] { optimizer.update(); });  // without a copy to write
+  CountedCopy copy(gpu, s, conv2d::kRoundedKey);
+  for (int step = 1; step <= 3; ++step) {
+    CHECK(copy.fetch_copy() == copy.values());
+    CHECK(copy.packings == step);
+    work.replay(gpu);
+  }
+}
+
+TEST_CASE(
+    "parameters on the device: recordings take a frozen network's packed copies, which then must stay") {
+  Context gpu(Device::Cuda, 1);
+  Store s(ParamStore::Kind::Frozen);
+  s.store.place_on(gpu);
+  CountedCopy copy(gpu, s, "plain");
+  copy.get();
+  s.store.values_changed();  // nothing holds the copy yet
+  auto packing = CapturedWork::record(gpu, [&] { copy.see(); });
+  CHECK(packing.operations() == 2);
+  s.store.values_changed();
+  copy.get();
+  CHECK(copy.packings == 3);
+  auto work = CapturedWork::record(gpu, [&] { copy.see(); });
+  CHECK(work.operations() == 1);
+  work.replay(gpu);
+  CHECK(copy.fetch_seen() == copy.values());
+  const char* const kRefusal =
+      "the parameters of a frozen network were changed after work that uses packed copies of them was "
+      "recorded";
+  CHECK(test::error_of([&] { s.store.values_changed(); }) == kRefusal);
+  CHECK(test::error_of([&] { s.store.values_computed(); }) == kRefusal);
+}
+
+TEST_CASE("parameters on the device: the host cannot change them inside a recording") {
+  Context gpu(Device::Cuda, 1);
+  Store s;
+  s.store.place_on(gpu);
+  CHECK(test::error_of([&] { CapturedWork::record(gpu, [&] { s.store.values_changed(); }); }) ==
+        "the host changed parameters in work that is recorded, where it has no effect");
 }
 
 }  // namespace chiaro

@@ -28,10 +28,11 @@ bool overlap_in_time(const MemoryBlock& a, const MemoryBlock& b) {
 TEST_CASE("memory_planner: blocks alive together never share bytes, on random lifetimes") {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const auto blocks = random_blocks(seed, 1 + static_cast<std::int64_t>(seed) % 60);
-    for (const bool reuse : {true, false}) {
-      const MemoryPlan plan = plan_memory(blocks, reuse);
+    for (const auto& [reuse, alignment] :
+         {std::pair{true, kHostAlignment}, {false, kHostAlignment}, {true, kDeviceAlignment}}) {
+      const MemoryPlan plan = plan_memory(blocks, reuse, alignment);
       for (std::size_t i = 0; i < blocks.size(); ++i) {
-        CHECK(plan.offsets[i] % kArenaAlignment == 0);
+        CHECK(plan.offsets[i] % alignment == 0);
         CHECK(plan.offsets[i] + blocks[i].bytes <= plan.arena_bytes);
         for (std::size_t j = 0; j < i; ++j) {
           if (reuse && !overlap_in_time(blocks[i], blocks[j])) continue;
@@ -63,5 +64,6 @@ TEST_CASE("memory_planner: a gap between larger neighbours is used") {
 
 TEST_CASE("memory_planner: a lifetime that ends before it begins is an error") {
   const std::vector<MemoryBlock> blocks{{64, 3, 2}};
-  CHECK_THROWS_WITH_AS(plan_memory(blocks), "memory planner: block of 64 bytes lives from step 3 to 2", Error);
+  CHECK_THROWS_WITH_AS(plan_memory(blocks), "memory planner: block of 64 bytes lives from step 3 to 2",
+                       Error);
 }

@@ -184,6 +184,22 @@ TEST_CASE("conv2d: cudnn books workspace for its library and for what is convert
   CHECK(plan->workspace_bytes(Pass::BackwardData) >= p.y().count() * 2);  // dy in bf16
 }
 
+TEST_CASE("conv2d: what cuDNN answers with an error is computed by our own kernels") {
+  Context context = hopper();
+  Problem p = kProblem;
+  p.x.n = std::int64_t{1} << 33;
+  CHECK(std::string(conv2d::Plan::make(context, p)->implementation()) == "implicit_gemm");
+  const auto& planned = context.cuda().plan(
+      pass_graph_key(p, Pass::Forward, false, false), [] { return cudnn::Graph(); }, cudnn::Math::Strict);
+  CHECK(planned.plan == nullptr);
+  CHECK(contains(planned.refusal, "cuDNN: cannot "));
+  // What is wrong in chiaro stays an error.
+  CHECK(error_of([&] {
+          context.cuda().plan(
+              "another", []() -> cudnn::Graph { throw Error("ours"); }, cudnn::Math::Strict);
+        }) == "ours");
+}
+
 TEST_CASE("conv2d: equal problems share one plan") {
   Context context = hopper();
   const auto first = conv2d::Plan::make(context, kProblem);

@@ -1,7 +1,6 @@
 #include "kernels/common/cuda/cudnn_library.hpp"
 
 #include "kernels/common/cuda/shared_library.hpp"
-#include "kernels/common/error.hpp"
 
 namespace chiaro::cudnn {
 
@@ -49,8 +48,8 @@ void check(cudnnStatus_t status, const char* what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char message[1024] = {};
   library().get_last_error_string(message, sizeof message);
-  throw Error("cuDNN: cannot {}: {}{}{}", what, library().get_error_string(status), message[0] ? ": " : "",
-              message);
+  throw LibraryError("cuDNN: cannot {}: {}{}{}", what, library().get_error_string(status),
+                     message[0] ? ": " : "", message);
 }
 
 }  // namespace chiaro::cudnn

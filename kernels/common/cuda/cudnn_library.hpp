@@ -10,6 +10,8 @@
 
 #include <string>
 
+#include "kernels/common/error.hpp"
+
 #if CUDNN_VERSION < 90800
 #error "cuDNN 9.8 or newer is needed: plans are made from device properties"
 #endif
@@ -36,7 +38,12 @@ const Library& library();
 
 std::string version_text();  // "9.19.0"
 
-// Throws Error "cuDNN: cannot <what>: <status>: <cuDNN's last message>".
+// What cuDNN answers, as against what chiaro itself finds wrong.
+struct LibraryError : Error {
+  using Error::Error;
+};
+
+// Throws LibraryError "cuDNN: cannot <what>: <status>: <cuDNN's last message>".
 void check(cudnnStatus_t status, const char* what);
 
 }  // namespace chiaro::cudnn

@@ -77,10 +77,14 @@ const cudnn::PlannedGraph& DeviceContext::plan(const std::string& key,
                                                cudnn::Math math) {
   if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
   cudnn::PlannedGraph planned;
-  if (tuned_)
-    planned.plan = tuned_plan(*this, *tuned_, key, make_graph, math, planned.refusal);
-  else
-    planned.plan = cudnn::Plan::choose(*properties_, make_graph(), math, planned.refusal);
+  try {
+    if (tuned_)
+      planned.plan = tuned_plan(*this, *tuned_, key, make_graph, math, planned.refusal);
+    else
+      planned.plan = cudnn::Plan::choose(*properties_, make_graph(), math, planned.refusal);
+  } catch (const cudnn::LibraryError& error) {
+    planned.refusal = error.what();
+  }
   return plans_.emplace(key, std::move(planned)).first->second;
 }
 

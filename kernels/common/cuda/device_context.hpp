@@ -30,9 +30,9 @@ class DeviceContext {
   cublasHandle_t cublas();  // on stream(), with a workspace of its own: needed for graphs and for equal bits
   const cudnn::DeviceProperties& cudnn_properties() const { return *properties_; }
 
-  // cuDNN's plan for a graph, or why there is none; `key` says what the graph computes. Made once per key and
-  // shared by all ops of this context. The heuristics choose the engine, or measurements where
-  // CHIARO_CUDNN_TUNE asks for them (plan_file.hpp).
+  // cuDNN's plan for a graph, or why there is none, be it an error of the library; `key` says what the graph
+  // computes. Made once per key and shared by all ops of this context. The heuristics choose the engine, or
+  // measurements where CHIARO_CUDNN_TUNE asks for them (plan_file.hpp).
   const cudnn::PlannedGraph& plan(const std::string& key, const std::function<cudnn::Graph()>& make_graph,
                                   cudnn::Math math);
   const cudnn::PlanCache& plans() const { return plans_; }
