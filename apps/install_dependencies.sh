@@ -3,7 +3,8 @@
 # Nothing is done, and no root is needed, when all of them are there.
 #   apps/install_dependencies.sh                what building and testing need
 #   apps/install_dependencies.sh --tests        and Clang, for fuzzing
-#   apps/install_dependencies.sh --benchmarks   and PyTorch and matplotlib, to measure beside it, to plot and to write the goldens anew
+#   apps/install_dependencies.sh --benchmarks   and PyTorch, h5py and matplotlib, to plot and to write the goldens anew
+#   apps/install_dependencies.sh --peers        and what benchmarks/peers/setup.sh and torch.compile need
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev libtomlplusplus-dev
@@ -12,9 +13,9 @@ packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev li
 case "${1:-}" in
   '') ;;
   --tests) packages+=(clang libclang-rt-dev) ;;
-  # Debian's PyTorch multiplies matrices with whatever BLAS is installed, and the reference BLAS is no fair peer.
-  --benchmarks) packages+=(python3-torch python3-h5py python3-matplotlib libopenblas0-openmp) ;;
-  *) echo "usage: apps/install_dependencies.sh [--tests|--benchmarks]" >&2; exit 2 ;;
+  --benchmarks) packages+=(python3-torch python3-h5py python3-matplotlib) ;;
+  --peers) packages+=(python3-venv python3-dev) ;;
+  *) echo "usage: apps/install_dependencies.sh [--tests|--benchmarks|--peers]" >&2; exit 2 ;;
 esac
 
 fail() {

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 import kernel_table
+import machine
 
 RECIPE = 20000   # iterations
 PAST_L2 = 200e6  # bytes: four times the L2 of an H100
@@ -30,15 +31,8 @@ def output_of(*command):
         return ""
 
 
-def cpu_name():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
 def environment(root, out):
-    facts = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "system": platform.platform()}
+    facts = {"date": datetime.date.today().isoformat(), "cpu": machine.cpu_name(), "system": platform.platform()}
     query = output_of("nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm", "--format=csv,noheader")
     facts["gpu"] = query.splitlines()[0] if query else "none: nvidia-smi finds no GPU"
     nvcc = re.search(r"release ([\d.]+)", output_of("nvcc", "--version"))

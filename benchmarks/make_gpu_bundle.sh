@@ -43,8 +43,8 @@ ldd "$bundle"/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $1 "\t" $3 }' | sort
     cp -L "$path" "$bundle/lib/$name"
     strip --strip-unneeded "$bundle/lib/$name"
   done
-cp benchmarks/{gpu_check.sh,gpu_report.py,kernel_table.py,draw_photos.py,pytorch_nets.py,pytorch_train_step.py,pytorch_stylize.py} \
-  "$bundle/benchmarks"
+cp benchmarks/{gpu_check.sh,gpu_report.py,kernel_table.py,machine.py,draw_photos.py} \
+  benchmarks/{peer_program.py,pytorch_nets.py,pytorch_train_step.py,pytorch_stylize.py} "$bundle/benchmarks"
 printf '%s, architectures %s\n' "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$architectures" >"$bundle/VERSION"
 
 if missing=$(ldd "$bundle"/bin/* | grep -E 'not found|=> /(usr|lib)' | grep -vE '(ld-linux|lib(c|m|dl|rt|pthread|resolv|util|mvec))[-.]' | sort -u) &&

@@ -1,12 +1,12 @@
 """The networks of the PyTorch peer programs, as plain modules: what a careful PyTorch user would write."""
 import json
-import os
-import resource
 import sys
 import time
 
 import torch
 from torch import nn
+
+import peer_program
 
 
 class ConvLayer(nn.Sequential):
@@ -39,6 +39,35 @@ def transform_net(width=32, residual_blocks=5):
         *(ResidualBlock(4 * w) for _ in range(residual_blocks)),
         *block(4 * w, 2 * w, 3, upsample=True), *block(2 * w, w, 3, upsample=True),
         ConvLayer(w, 3, 9, bias=True))
+
+
+class OutputRange(nn.Module):
+    def forward(self, x):
+        return 150 * torch.tanh(x) + 127.5
+
+
+def load_transform_net(path):
+    """The network of a safetensors file that import_weights --as transform_net has written."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = bytearray(file.read())
+    architecture = json.loads(header.pop("__metadata__")["chiaro.architecture"])
+    if (architecture["upsample"], architecture["padding"], architecture["norm_eps"]) != ("nearest", "reflect", 1e-5):
+        raise SystemExit(f"{path}: the peers know networks with nearest upsampling, reflection padding, norm_eps 1e-5")
+
+    def tensor(name):
+        begin, end = header[name]["data_offsets"]
+        return torch.frombuffer(data[begin:end], dtype=torch.float32).reshape(header[name]["shape"])
+
+    net = transform_net(architecture["width"], architecture["residual_blocks"])
+    names = [name for i in (1, 2, 3) for name in (f"conv{i}.conv2d", f"in{i}")]
+    names += [f"res{i}.{name}" for i in range(1, architecture["residual_blocks"] + 1)
+              for name in ("conv1.conv2d", "in1", "conv2.conv2d", "in2")]
+    names += ["deconv1.conv2d", "in4", "deconv2.conv2d", "in5", "deconv3.conv2d"]
+    layers = [layer for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.InstanceNorm2d))]
+    for layer, name in zip(layers, names, strict=True):
+        layer.load_state_dict({key: tensor(f"{name}.{key}") for key in layer.state_dict()})
+    return nn.Sequential(net, OutputRange()) if architecture["output"] == "tanh150" else net
 
 
 class Vgg19(nn.Module):
@@ -157,7 +186,7 @@ def add_common_options(parser):
     parser.add_argument("--format", choices=("nchw", "channels_last"), default="nchw")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     parser.add_argument("--compile-mode", default="default", help="its mode, for example reduce-overhead")
-    parser.add_argument("--threads", type=int, default=2)
+    peer_program.add_options(parser)
     parser.add_argument("--seed", type=int, default=1)
 
 
@@ -167,6 +196,8 @@ def prepare(parser, options):
         parser.error("--device cuda: PyTorch sees no GPU")
     if options.precision == "tf32" and options.device == "cpu":
         parser.error("--precision tf32 exists on a GPU only")
+    if options.on_request and options.device == "cuda":
+        parser.error("--on-request is for the CPU")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     if options.device == "cuda":
@@ -228,12 +259,6 @@ def device_seconds(work, repetitions):
     return seconds
 
 
-def median(values):
-    values = sorted(values)
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
-
-
 def gpu_facts():
     """What is used on the GPU: by PyTorch's tensors at most, by its allocator, and by everything that runs there."""
     free, total = torch.cuda.mem_get_info()
@@ -246,7 +271,8 @@ def gpu_facts():
 def blas_library():
     """Path of the BLAS that PyTorch runs its fp32 matrix products on; none where it is built in (wheels: MKL)."""
     with open("/proc/self/maps") as maps:
-        paths = {line.split()[-1] for line in maps if "blas" in line.rsplit("/", 1)[-1]}
+        paths = {line.split()[-1] for line in maps if "blas" in line.rsplit("/", 1)[-1] and "numpy" not in line
+                 and "cublas" not in line}
     return next(iter(sorted(paths)), None)
 
 
@@ -256,15 +282,7 @@ def print_result(options, seconds, **more):
     if options.device == "cpu" and blas and "/blas/libblas.so" in blas:
         print(f"warning: {blas} is the slow reference BLAS, no fair peer: apt-get install libopenblas0-openmp",
               file=sys.stderr)
-    print(json.dumps({
-        **vars(options), **more,
-        "median_s": median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
-        "repetitions": len(seconds),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "allocator": {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")},
-        "torch": torch.__version__,
-        "blas": blas,
-        **(gpu_facts() if options.device == "cuda" else {}),
-    }))
+    if options.device == "cpu" and hasattr(torch.backends, "cpu"):
+        more["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    peer_program.print_result(options, seconds, **more, torch=torch.__version__, blas=blas,
+                              **(gpu_facts() if options.device == "cuda" else {}))

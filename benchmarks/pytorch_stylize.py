@@ -8,13 +8,14 @@ One size per process, so that the peak memory in the JSON that it prints belongs
 torch.autocast (model.bfloat16() would fail on the CPU: PyTorch 1.13 has no bf16 reflection padding there); --jit traces,
 freezes and optimises the network first. For the "tuned" allocator rows of our tables, which keep freed memory, set
     MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=1000000000
-On the CPU the pass alone is measured. On a GPU it is bytes in, bytes out, from and to page-locked memory of the host, as
+On the CPU the pass alone is measured, floats in, floats out. On a GPU it is bytes in, bytes out, from and to page-locked memory of the host, as
 stylize_bench measures it: on the clock and, as device_median_s, by events.
 """
 import argparse
 
 import torch
 
+import peer_program
 import pytorch_nets as nets
 
 
@@ -37,13 +38,23 @@ def on_gpu(options, model):
 
 
 def on_cpu(options, model):
-    photo = torch.rand(options.batch, 3, options.height, options.width).mul(255)
+    if options.photo:
+        import numpy
+
+        photo = torch.from_numpy(numpy.load(options.photo))
+    else:
+        photo = torch.rand(options.batch, 3, options.height, options.width).mul(255)
     photo = photo.contiguous(memory_format=nets.memory_format(options))
     if options.jit:
         model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, photo[:, :, :64, :64])))
     model = nets.compiled(options, model)
-    assert model(photo).shape == photo.shape
     return lambda: model(photo)
+
+
+def save(path, result):
+    import numpy
+
+    numpy.save(path, result.float().contiguous().numpy())
 
 
 def main():
@@ -52,6 +63,8 @@ def main():
     parser.add_argument("--height", type=int, default=512, help="pixels, a multiple of 4")
     parser.add_argument("--width", type=int, default=512, help="pixels, a multiple of 4")
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--weights", help="safetensors file of import_weights; default: random weights")
+    parser.add_argument("--photo", help="the picture: float32 NCHW (.npy), CPU; default: noise")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=0, help="after the first pass")
     parser.add_argument("--jit", action="store_true", help="torch.jit.trace, freeze and optimize_for_inference; CPU")
@@ -60,15 +73,23 @@ def main():
     if options.height % 4 or options.width % 4:
         parser.error(f"size {options.height}x{options.width}: both must be multiples of 4")
 
-    model = nets.transform_net().eval().to(options.device, memory_format=nets.memory_format(options))
-    more = {}
+    loaded = peer_program.resident_mib()
+    model = nets.load_transform_net(options.weights) if options.weights else nets.transform_net()
+    model = model.eval().to(options.device, memory_format=nets.memory_format(options))
+    more = {"loaded_rss_mib": loaded}
     # Compiled code is kept from inference mode, which not every version of the compiler knows.
     with torch.no_grad() if options.compile else torch.inference_mode(), nets.autocast(options):
         work = (on_gpu if options.device == "cuda" else on_cpu)(options, model)
-        work()
-        seconds = nets.measure(options, work, options.warmup, options.repetitions)
+        first = work()
+        if options.output and options.device == "cpu":
+            save(options.output, first)
+        del first
+        if options.on_request:
+            seconds = peer_program.measure_each(options, lambda: peer_program.seconds_of(work), 0)
+        else:
+            seconds = nets.measure(options, work, options.warmup, options.repetitions)
         if options.device == "cuda":
-            more["device_median_s"] = nets.median(nets.device_seconds(work, options.repetitions))
+            more["device_median_s"] = peer_program.median(nets.device_seconds(work, options.repetitions))
     nets.print_result(options, seconds, program="pytorch_stylize", **more)
 
 

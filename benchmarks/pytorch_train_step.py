@@ -23,6 +23,7 @@ import argparse
 
 import torch
 
+import peer_program
 import pytorch_nets as nets
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -103,6 +104,7 @@ def main():
     options = parser.parse_args()
     nets.prepare(parser, options)
 
+    loaded = peer_program.resident_mib()
     layout = nets.memory_format(options)
     on_gpu = options.device == "cuda"
     model = nets.transform_net().to(options.device, memory_format=layout)
@@ -121,15 +123,18 @@ def main():
         optimizer.step()
         losses.append(loss.detach() if on_gpu else loss.item())
 
+    def timed_step():
+        photo = photos.batch()  # not part of the step
+        return peer_program.seconds_of(lambda: step(photo))
+
     if on_gpu:
         seconds = nets.measure(options, lambda: step(photos.batch()), options.warmup, options.steps, together=10)
     else:
-        seconds = []
-        for i in range(options.warmup + options.steps):
-            photo = photos.batch()  # not part of the step
-            seconds += nets.measure(options, lambda: step(photo), 0, 1)
-        seconds = seconds[options.warmup:]
-    nets.print_result(options, seconds, program="pytorch_train_step", losses=[float(loss) for loss in losses[-20:]])
+        for _ in range(options.warmup):
+            timed_step()
+        seconds = peer_program.measure_each(options, timed_step, options.steps)
+    nets.print_result(options, seconds, program="pytorch_train_step", loaded_rss_mib=loaded,
+                      losses=[float(loss) for loss in losses[-20:]])
 
 
 if __name__ == "__main__":

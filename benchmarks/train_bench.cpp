@@ -1,12 +1,10 @@
 // train_bench: seconds per training step (style + content + total variation, with --depth the depth loss too)
 // on synthetic pictures and loss networks with random values, whose cost is that of the real ones. --profile
-// adds a table per layer. The PyTorch peer is pytorch_train_step.py; compare_pytorch.py runs both on the CPU,
+// adds a table per layer. The PyTorch peer is pytorch_train_step.py; compare_peers.py runs both on the CPU,
 // gpu_check.sh on a GPU.
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -14,6 +12,7 @@
 #include "apps/common/program.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "benchmarks/random_depth_network.hpp"
+#include "benchmarks/repetitions.hpp"
 #include "engine/file_util.hpp"
 #include "engine/rng.hpp"
 #include "kernels/common/build_config.hpp"
@@ -27,10 +26,6 @@ using chiaro::Image;
 
 constexpr int kWarmUp = 2, kWarmUpOnGpu = 10, kStepsTogetherOnGpu = 10;
 
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // Smooth noise: neighbouring pixels resemble each other as in photos.
 Image synthetic_picture(std::int64_t size, std::uint32_t stream) {
   const chiaro::Rng rng(1, stream);
@@ -38,11 +33,6 @@ Image synthetic_picture(std::int64_t size, std::uint32_t stream) {
   for (std::size_t i = 0; i < coarse.pixels.size(); ++i)
     coarse.pixels[i] = static_cast<std::uint8_t>(rng.below(i, 256));
   return chiaro::resize(coarse, size, size);
-}
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
 }
 
 class ScratchFolder {
@@ -108,7 +98,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Measures a training step of the style recipe.", "train_bench"};
   std::int64_t size = 256, batch = 4;
   int steps = 5;
-  bool profile = false, depth = false;
+  bool profile = false, depth = false, on_request = false;
   std::string json_file;
   chiaro::CommonOptions common;
   app.add_option("--size", size, "pixels, both sides")->check(CLI::Range(32, 4096))->capture_default_str();
@@ -118,6 +108,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--depth", depth, "with the depth loss: a ResNet-UpProj of published size, near its end");
   app.add_flag("--profile", profile, "time every layer (CPU)");
+  app.add_flag("--on-request", on_request, "one step per line of standard input, until it ends (CPU)");
   app.add_option("--json", json_file, "also write the result to this file");
   chiaro::add_common_options(app, common);
 
@@ -128,6 +119,7 @@ int main(int argc, char** argv) {
     const ScratchFolder folder;
     const chiaro::TrainConfig config = make_config(folder, size, batch, depth);
     chiaro::require(!profile || !on_gpu, "--profile: layers are timed on the CPU; on a GPU use a profiler");
+    chiaro::require(!on_request || !(profile || on_gpu), "--on-request: on the CPU, without --profile");
     chiaro::StyleTrainer trainer(context, config, dtype, {});
 
     std::vector<std::uint8_t> photos;
@@ -148,15 +140,17 @@ int main(int argc, char** argv) {
     std::vector<chiaro::NodeTime> times(trainer.session().graph().nodes().size());
     if (profile) trainer.session().set_profile(&times);
     std::vector<double> seconds;
-    for (int done = 0; done < steps; done += together) {
-      const double start = now_s();
-      for (int i = 0; i < together; ++i) run_step();
-      chiaro::synchronize(context);
-      seconds.push_back((now_s() - start) / together);
+    if (on_request) seconds = chiaro::bench::measure_on_request(run_step);
+    for (int done = 0; done < steps && !on_request; done += together) {
+      const double elapsed = chiaro::bench::seconds_of([&] {
+        for (int i = 0; i < together; ++i) run_step();
+        chiaro::synchronize(context);
+      });
+      seconds.push_back(elapsed / together);
     }
     if (profile)
       print_profile(trainer.session(), times, std::accumulate(seconds.begin(), seconds.end(), 0.0), steps);
-    const double typical = median(seconds);
+    const double typical = chiaro::bench::median(seconds);
     nlohmann::ordered_json result{{"program", "chiaro train_bench"},
                                   {"device", context.description()},
                                   {"threads", context.threads()},
@@ -166,8 +160,8 @@ int main(int argc, char** argv) {
                                   {"batch", batch},
                                   {"steps", steps},
                                   {"median_s", typical},
-                                  {"min_s", *std::min_element(seconds.begin(), seconds.end())},
-                                  {"images_per_s", static_cast<double>(batch) / typical},
+                                  {"min_s", chiaro::bench::minimum(seconds)},
+                                  {"images_per_s", typical > 0 ? static_cast<double>(batch) / typical : 0},
                                   {"arena_mib", trainer.session().plan().memory.arena_bytes >> 20},
                                   {"peak_rss_mib", chiaro::peak_resident_bytes() >> 20}};
     result["first_step"] = first;
