@@ -5,6 +5,7 @@
 #include <exception>
 #include <new>
 
+#include "apps/common/waiting_threads.hpp"
 #include "kernels/common/build_config.hpp"
 #include "kernels/common/error.hpp"
 
@@ -36,7 +37,13 @@ Context make_context(const CommonOptions& options) {
 
 DType choose_precision(Context& context, const std::string& precision) {
   if (precision == "fp32") return DType::F32;
-  if (precision == "bf16") return DType::BF16;
+  if (precision == "bf16") {
+    if (!context.has_fast_bf16())
+      fmt::print(stderr,
+                 "note: this CPU has no instructions for bf16: it is computed in fp32 with conversions, which is "
+                 "slower than precision fp32\n");
+    return DType::BF16;
+  }
   if (precision == "tf32") {
     if (context.device() != Device::Cuda)
       throw Error("precision tf32 exists on CUDA devices only; use fp32 or bf16 on the CPU");
@@ -51,6 +58,7 @@ std::string precision_name(const Context& context, DType dtype) {
 }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  limit_spinning(argv);
   const std::string name = app.get_name();
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     return fmt::format("{}: {}; see --help\n", name, error.what());

@@ -145,6 +145,8 @@ int stylize(const StylizeOptions& options) {
   std::vector<CheckedJob> checked;
   for (const StylizeJob& job : jobs)
     succeeds(job.input, [&] { checked.push_back(check(job, styler, options.max_size, available)); });
+  if (const std::string note = context.tally().complaint(); !note.empty())
+    fmt::print(stderr, "stylize_engine: {}\n", note);
   // Pictures of one size share a plan and its memory.
   std::stable_sort(checked.begin(), checked.end(), [](const CheckedJob& a, const CheckedJob& b) {
     return std::tie(a.size.height, a.size.width) < std::tie(b.size.height, b.size.width);

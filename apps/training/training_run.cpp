@@ -36,6 +36,8 @@ void announce(const TaskSetup& setup, TrainingTask& task) {
              setup.context.description(), setup.config.train.precision, task.data_text(),
              task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
   for (const auto& note : task.notes()) fmt::print(stderr, "note: {}\n", note);
+  if (const std::string note = setup.context.tally().complaint(); !note.empty())
+    fmt::print(stderr, "note: {}\n", note);
 }
 
 }  // namespace

@@ -13,8 +13,10 @@ Layout of the file (P = name of a parameter of the transform network, such as re
     grad_output (B,H,W,3), grad_output_fp32_nmse (1) gradient of the total with respect to the output picture
     grad_output_norms (5)                            L2 norms of that of each weighted term, then of the total
     grad/P (KRSC or C), grad_fp32_nmse/P (1)         gradient of the total with respect to each parameter
-    adam/<lr>/raw_{fp64,fp32} (10,4)                 raw terms before each of ten Adam steps on photo0 .. photo9,
-    adam/<lr>/total_{fp64,fp32} (10)                 and totals; of a float64 and of a float32 run
+    adam/<lr>/raw_fp64 (10,4)                        raw terms before each of ten Adam steps on photo0 .. photo9,
+    adam/<lr>/total_fp64 (10)                        and totals, of a float64 run
+    adam/<lr>/raw_fp32_deviation (10,4)              largest relative deviation of float32 runs from the float64 run,
+                                                     over the instruction sets and thread counts of FP32_RUNS
 
 Two things to know when comparing:
   * The gradient of res{i}.norm2.beta is exactly zero: under reflection padding it adds a constant per channel, which
@@ -23,6 +25,12 @@ Two things to know when comparing:
   * Adam's first steps are about lr * sign(gradient), so at lr = 1e-3 so small a network amplifies rounding several
     times per step: PyTorch's own totals differ by 1e-2 after ten. At 1e-4 they differ by 1e-4: compare that run tightly.
 """
+import itertools
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import torch
 
@@ -36,6 +44,8 @@ DEPTH_LAYERS = ("up_8x", "up_16x", "prediction")
 TERMS = ("style", "content", "depth", "tv")
 WEIGHTS = {"style": 1e2, "content": 7.5, "depth": 1e2, "tv": 2e2}
 LEARNING_RATES = ("1e-3", "1e-4")
+# What decides the order of PyTorch's float32 sums. One process each, since both are read at the start.
+FP32_RUNS = list(itertools.product(("default", "avx2", "avx512"), ("SSE41", "AVX2", "ALL"), (1, 2, 3)))
 
 
 def gram(features):
@@ -123,6 +133,18 @@ def adam_losses(dtype, lr):
     return np.array(raws), np.array(totals)
 
 
+def fp32_deviation(lr, exact):
+    """Largest relative deviation (STEPS, 4) of float32 runs under all FP32_RUNS from the float64 terms."""
+    worst = np.zeros_like(exact)
+    for aten, onednn, threads in FP32_RUNS:
+        environment = {**os.environ, "ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn}
+        command = [sys.executable, __file__, lr, str(threads)]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        raw = np.array(json.loads(done.stdout))
+        worst = np.maximum(worst, np.abs(raw - exact) / np.abs(exact))
+    return worst
+
+
 def nmse(exact, approximate):
     exact = exact.detach().double()
     return ((approximate.detach().double() - exact).norm() / exact.norm()).item() ** 2
@@ -145,10 +167,16 @@ def make(file):
         file[f"grad/{name}"] = parameter.grad.float().numpy()
         file[f"grad_fp32_nmse/{name}"] = [nmse(parameter.grad, step32.transform[name].grad)]
     for lr in LEARNING_RATES:
-        for key, dtype in (("fp64", torch.float64), ("fp32", torch.float32)):
-            file[f"adam/{lr}/raw_{key}"], file[f"adam/{lr}/total_{key}"] = adam_losses(dtype, float(lr))
+        raw, totals = adam_losses(torch.float64, float(lr))
+        file[f"adam/{lr}/raw_fp64"], file[f"adam/{lr}/total_fp64"] = raw, totals
+        file[f"adam/{lr}/raw_fp32_deviation"] = fp32_deviation(lr, raw)
     file.attrs["terms"] = " ".join(TERMS)
     file.attrs["about"] = (
         f"transform net width {WIDTH}, {BLOCKS} residual blocks, nearest, reflect, linear; photo0..photo{STEPS - 1} "
         f"({BATCH},{SIZE},{SIZE},3), style (1,{STYLE_SIZE[0]},{STYLE_SIZE[1]},3); vgg19 and resnet_upproj (nyu) of width {WIDTH}; "
         "values from hash_values.train_step_rule; order of terms in `terms`, norms end with that of the total")
+
+
+if __name__ == "__main__":  # a float32 run of its own: train_step.py LEARNING_RATE THREADS
+    torch.set_num_threads(int(sys.argv[2]))
+    print(json.dumps(adam_losses(torch.float32, float(sys.argv[1]))[0].tolist()))

@@ -88,9 +88,7 @@ void check_first_step(double depth_tolerance) {
 TEST_CASE("train_step: losses and gradients of the first step are PyTorch's") {
   const H5Reader file = golden("train_step");
   const std::vector<std::int64_t> ten_by_four{10, 4};
-  const double depth_fp32 =
-      relative(file.doubles("raw", kFour)[2], file.doubles("adam/1e-4/raw_fp32", ten_by_four)[2]);
-  check_first_step(2 * depth_fp32);
+  check_first_step(2 * file.doubles("adam/1e-4/raw_fp32_deviation", ten_by_four)[2]);
 }
 
 TEST_CASE("train_step: with reference convolutions all losses of the first step agree to 1e-6") {
@@ -136,14 +134,15 @@ TEST_CASE("train_step: the gradient of every weighted term has PyTorch's norm") 
 }
 
 // Adam's first steps are about lr * sign(gradient), so rounding is amplified from step to step, PyTorch's own
-// too. Allowed is twice what PyTorch's fp32 run has deviated up to that step.
+// too. Allowed is twice what any of PyTorch's fp32 runs, over instruction sets and thread counts, has deviated up
+// to that step.
 TEST_CASE("train_step: ten Adam steps follow PyTorch's") {
   const H5Reader file = golden("train_step");
   const std::vector<std::int64_t> ten_by_four{10, 4};
   for (const std::string rate : {"1e-3", "1e-4"}) {
     CAPTURE(rate);
     const auto exact = file.doubles("adam/" + rate + "/raw_fp64", ten_by_four);
-    const auto rounded = file.doubles("adam/" + rate + "/raw_fp32", ten_by_four);
+    const auto of_pytorch = file.doubles("adam/" + rate + "/raw_fp32_deviation", ten_by_four);
     Context context;
     StyleStep step(context, {});
     std::array<double, 4> deviation{};
@@ -154,7 +153,7 @@ TEST_CASE("train_step: ten Adam steps follow PyTorch's") {
       for (std::size_t t = 0; t < kTerms.size(); ++t) {
         CAPTURE(kTerms[t]);
         const std::size_t k = static_cast<std::size_t>(i) * 4 + t;
-        deviation[t] = std::max(deviation[t], relative(exact[k], rounded[k]));
+        deviation[t] = std::max(deviation[t], of_pytorch[k]);
         CHECK(relative(exact[k], terms[t]) <= 2 * deviation[t] + 1e-6);
       }
       step.backward();
