@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 or Ubuntu 24.04 to stylised pictures in one command: installs what is missing, builds,
-# trains a small network and applies it.
+# From a fresh Debian 12 or Ubuntu 24.04 to stylised pictures in one command: installs what is missing, builds, applies
+# the style networks that come with chiaro, then trains a small one for another style and applies that.
 #   apps/quickstart.sh                           seven sample photographs, a style picture drawn on the spot
 #   apps/quickstart.sh PHOTOS STYLE [VGG19.h5]   a folder of yours, a picture of yours, VGG-19 weights
 # Without a weights file (or its path in CHIARO_VGG19) the style and content losses see through the compact VGG-19 that
 # comes with chiaro. The depth loss sees through the compact depth network.
+# Once everything is installed it takes ten minutes at most: training gets what build and first pictures leave of them,
+# but at least two minutes. Run again, it builds only what changed and begins a new run folder.
 set -euo pipefail
+
+readonly all_s=600 least_training_s=120
+readonly last_pictures_s=40   # kept for the pictures after training
+readonly first_pictures_s=50  # for the networks that come with chiaro
 
 usage="usage: apps/quickstart.sh [PHOTOS STYLE [VGG19.h5]]"
 fail() {
@@ -34,7 +40,15 @@ programs=build/cpu/apps
 work=build/quickstart
 run=runs/quickstart-$(date +%Y%m%d-%H%M%S)
 
-step() { printf '\n== %s\n' "$*"; }
+times=() current='' since=0
+# step NAME: the step before it is over, its time noted.
+step() {
+  if [[ -n $current ]]; then times+=("$(time_line "$current" $((SECONDS - since)))"); fi
+  current=$1 since=$SECONDS
+  printf '\n== %s\n' "$1"
+}
+# time_line NAME SECONDS
+time_line() { printf '%-26s %2dm %02ds' "$1" $(($2 / 60)) $(($2 % 60)); }
 
 # Puts photographs from two small Debian packages into $work/photos; nothing is installed.
 fetch_photos() {
@@ -53,38 +67,75 @@ fetch_photos() {
   rm -r "$work/packages"
 }
 
+# paint MODEL SIZE NAME: the first photographs as $run/NAME/* and the strip $run/NAME.jpg. One that cannot be used is
+# named by the program; the others do.
+paint() {
+  "$programs/stylize_engine" --model "$1" "${inputs[@]}" -o "$run/$3" --max-size "$2" --strip "$run/$3.jpg" ||
+    [[ -f $run/$3.jpg ]] || fail "none of the photographs could be used"
+  echo "strip      $PWD/$run/$3.jpg"
+}
+
 step "Packages"
 apps/install_dependencies.sh
+if [[ -z $photos ]]; then
+  photos=$work/photos
+  [[ -d $photos ]] || fetch_photos
+fi
+mapfile -t inputs < <(find "$photos" -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | sort | head -n 4)
+((${#inputs[@]})) || fail "$photos: holds no photographs (.jpg, .jpeg, .png)"
 
 step "Build"
+begin=$SECONDS
 cmake --preset cpu
 cmake --build --preset cpu -j "$(nproc)" --target train_engine stylize_engine draw_style
 
-if [[ -z $photos ]]; then
-  step "Sample photographs and style"
-  photos=$work/photos style=$work/style.png
-  [[ -d $photos ]] || fetch_photos
-  [[ -f $style ]] || "$programs/draw_style" "$style"
-  printf '%s\n' "$photos"/* "$style"
-fi
+step "First pictures"
+first=$SECONDS network_s=0
+mkdir -p "$run"
+# Style networks are the files that say transform_net; the others are networks for losses.
+mapfile -t models < <(grep -la transform_net apps/models/*.h5)
+for model in "${models[@]}"; do
+  if ((SECONDS - first + network_s > first_pictures_s)); then
+    echo "not shown here: apps/models has ${#models[@]} style networks (stylize_engine --model NAME)"
+    break
+  fi
+  network_s=$SECONDS
+  name=$(basename "$model" .h5)
+  paint "$name" 400 "$name"
+  network_s=$((SECONDS - network_s))
+done
 
 step "Training"
+if [[ -z $style ]]; then
+  style=$work/style.png
+  [[ -f $style ]] || "$programs/draw_style" "$style"
+fi
+training_s=$((all_s - last_pictures_s - (SECONDS - begin)))
+if ((training_s < least_training_s)); then training_s=$least_training_s; fi
+minutes=$(printf '%d.%02d' $((training_s / 60)) $((training_s % 60 * 100 / 60)))
+echo "a new style, from $style, in $minutes minutes at most"
 if [[ -n $vgg19 ]]; then
   echo "losses: VGG-19 from $vgg19"
 else
   echo "losses: the compact VGG-19 that comes with chiaro; for the full one: apps/quickstart.sh PHOTOS STYLE VGG19.h5"
 fi
 "$programs/train_engine" apps/quickstart.toml --set "data.train=$photos" --set "style.image=$style" \
-  --set "weights.vgg19=${vgg19:-compact}" --set "train.out=$run"
+  --set "weights.vgg19=${vgg19:-compact}" --set "train.out=$run" --set "train.minutes=$minutes"
 
-step "Stylising"
-mapfile -t inputs < <(find "$photos" -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | sort | head -n 4)
-"$programs/stylize_engine" --model "$run/model.h5" "${inputs[@]}" -o "$run/pictures" --max-size 640 --strip "$run/strip.jpg"
+step "Pictures in the new style"
+paint "$run/model.h5" 640 new_style
 
 step "Done"
-echo "pictures   $PWD/$run/pictures"
-find "$PWD/$run/pictures" -type f | sort | sed 's/^/           /'
-echo "strip      $PWD/$run/strip.jpg"
+times+=("$(time_line "from Build on" $((SECONDS - begin)))")
+echo "strips     $PWD/$run/new_style.jpg"
+for model in "${models[@]}"; do
+  strip=$run/$(basename "$model" .h5).jpg
+  if [[ -f $strip ]]; then echo "           $PWD/$strip"; fi
+done
+echo "pictures   $PWD/$run/new_style"
 echo "style      $(realpath "$style")"
 echo "model      $PWD/$run/model.h5"
 echo "run        $PWD/$run   (open report.html)"
+echo "longer     $programs/train_engine --resume $run --set train.minutes=60 --set train.iterations=20000"
+printf 'time       %s\n' "${times[0]}"
+printf '           %s\n' "${times[@]:1}"
