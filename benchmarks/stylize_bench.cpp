@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/program.hpp"
+#include "apps/common/waiting_threads.hpp"
 #include "benchmarks/repetitions.hpp"
 #include "engine/file_util.hpp"
 #include "engine/image/image.hpp"
@@ -36,6 +37,7 @@ Image noise(std::int64_t height, std::int64_t width) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  chiaro::limit_spinning(argv);  // as the programs do
   CLI::App app{"Measures stylising one picture.", "stylize_bench"};
   std::int64_t height = 512, width = 512;
   int repetitions = 5;
