@@ -8,9 +8,11 @@
 //
 // Layout: x, dx: (N,H,W,C), y, dy: (N,2H,2W,K), NHWC dense, fp32 or bf16, all of one dtype.  Weights and dw:
 // KRSC of the matching convolution, (C,3,3,K), that is (input channel, row, column, output channel), fp32.
-// PyTorch stores (C,K,3,3).  Sums run in fp32; with bf16 the working weights are rounded to bf16. Workspace:
-// 64-byte aligned, contents irrelevant before and after. Deterministic for a given thread count. Errors:
-// make() and every call throw Error for impossible problems and for arguments that do not fit the problem.
+// PyTorch stores (C,K,3,3).  Sums run in fp32; with bf16 the working weights are rounded to bf16.
+// Workspace: aligned as common/alignment.hpp says, contents irrelevant before and after.
+// Deterministic: for a given thread count.
+// Errors: make() and every call throw Error for impossible problems and for arguments that do not fit the
+// problem.
 // Source: Dumoulin and Visin 2016, arXiv:1603.07285, section 4.
 #pragma once
 #include <memory>
