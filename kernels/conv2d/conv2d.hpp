@@ -57,7 +57,7 @@ enum class Threads { All, One };
 class Plan {
  public:
   // Each pass has the first implementation that can do it, chosen when it is first asked about (the forward
-  // pass at once): on the CPU as listed in conv2d_cpu.cpp, on CUDA devices cudnn, then implicit_gemm.
+  // pass at once): on the CPU as listed in cpu_plan.cpp, on CUDA devices cudnn, then implicit_gemm.
   // The pointers of all calls are the device's; on CUDA devices calls return before they have run.
   static std::unique_ptr<Plan> make(Context&, const Problem&, Threads threads = Threads::All);
   virtual ~Plan() = default;

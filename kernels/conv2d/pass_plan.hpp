@@ -1,4 +1,4 @@
-// One pass of a convolution on the CPU. Every pass has its own list of implementations (conv2d_cpu.cpp), so a
+// One pass of a convolution on the CPU. Every pass has its own list of implementations (cpu_plan.cpp), so a
 // network that only runs forward never asks for gradients, and a gradient that a library lacks costs the
 // other passes nothing.
 //
