@@ -98,9 +98,11 @@ def train_row(field, folder, precision, rounds, size, batch):
         return ["--size", size, "--batch", batch]
 
     with race.Race(field.trainers(precision), options_of, folder, say) as row:
+        losses = {name: runner.facts["losses"][0] for name, runner in row.runners.items() if "losses" in runner.facts}
+        if losses and max(losses.values()) > (1 + agreement.LOSS[precision]) * min(losses.values()):
+            sys.exit(f"compare_peers: the losses of the first step disagree in {precision}: {losses}")
         seconds = row.rounds(rounds)
         results = row.finish()
-    losses = {name: result["losses"][0] for name, result in results.items() if "losses" in result}
     return [report.row(title, precision, seconds, results, row.left_out, first_losses=losses)]
 
 

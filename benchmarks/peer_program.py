@@ -27,12 +27,14 @@ def seconds_of(work):
     return time.perf_counter() - start
 
 
-def measure_each(options, once, count):
-    """The seconds that `count` calls of once() return, or one call for every line of standard input."""
+def measure_each(options, once, count, **facts):
+    """The seconds that `count` calls of once() return, or one call for every line of standard input.
+
+    facts: what to tell beside {"ready": true}, before anything is timed."""
     if not options.on_request:
         return [once() for _ in range(count)]
     seconds = []
-    say(ready=True)
+    say(ready=True, **facts)
     for _ in sys.stdin:
         seconds.append(once())
         say(seconds=seconds[-1])

@@ -132,7 +132,7 @@ def main():
     else:
         for _ in range(options.warmup):
             timed_step()
-        seconds = peer_program.measure_each(options, timed_step, options.steps)
+        seconds = peer_program.measure_each(options, timed_step, options.steps, losses=losses)
     nets.print_result(options, seconds, program="pytorch_train_step", loaded_rss_mib=loaded,
                       losses=[float(loss) for loss in losses[-20:]])
 

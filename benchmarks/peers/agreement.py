@@ -6,6 +6,9 @@ import numpy as np
 LIMITS = {"fp32": {"largest": 0.02, "mean": 0.002}, "bf16": {"largest": 40.0, "mean": 2.0}}
 ROUNDING = {"largest": 1.0, "mean": 0.02}  # what bytes may differ by on top
 
+# Relative, between the ways to run PyTorch's training step.
+LOSS = {"fp32": 1e-4, "bf16": 1e-3}
+
 
 def load(path, size):
     """A result as (1, 3, size, size), and whether it was bytes."""

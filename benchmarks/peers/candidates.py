@@ -8,7 +8,7 @@ import sys
 BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent
 
 # What limits a program to AVX2: oneDNN in chiaro, PyTorch and OpenVINO; PyTorch's own kernels and torch.compile's vectors;
-# torch.compile's C++ compiler; MKL in PyTorch. ONNX Runtime knows no limit.
+# torch.compile's C++ compiler; MKL in PyTorch, which obeys on Intel's CPUs only. ONNX Runtime knows no limit.
 LIMITED_TO_AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "TORCHINDUCTOR_CPP_MARCH": "x86-64-v3",
                    "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 # The C library's allocator hands large blocks back to the kernel and pays for fresh pages in the next pass. Keeping them

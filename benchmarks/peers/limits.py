@@ -61,13 +61,14 @@ def examine_pytorch(candidate):
     return {"runs_on": f"oneDNN {onednn['version']}: {onednn['isa']}; {', '.join(onednn['kernels'])}; "
                        f"its own kernels {result.get('cpu_capability')}; MKL: {mkl[1] if mkl else 'not used'}",
             "holds": not BEYOND_AVX2.search(" ".join(onednn["kernels"])) and result.get("cpu_capability") == "AVX2",
-            "limited_by": "ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY, MKL_ENABLE_INSTRUCTIONS",
-            "verified_by": "oneDNN's log, torch.backends.cpu.get_cpu_capability()"}
+            "limited_by": "ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY; MKL by MKL_ENABLE_INSTRUCTIONS, on Intel's CPUs only",
+            "verified_by": "oneDNN's log, torch.backends.cpu.get_cpu_capability(); not verified: MKL"}
 
 
 def examine_compiled(cache):
-    """After the rows: what torch.compile has left in its cache."""
-    counts = {path: instructions_beyond_avx2(path) for path in pathlib.Path(cache).rglob("*.so")}
+    """After the rows: what torch.compile has left in its cache, without the trials by which it learns what the CPU has."""
+    made = [path for path in pathlib.Path(cache).rglob("*.so") if b"_chk_kernel" not in path.read_bytes()]
+    counts = {path: instructions_beyond_avx2(path) for path in made}
     beyond = sum(1 for count in counts.values() if count)
     return {"runs_on": f"as PyTorch; {len(counts)} libraries made by the compiler, {beyond} of them with code beyond AVX2",
             "holds": bool(counts) and not beyond,

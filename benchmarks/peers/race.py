@@ -23,7 +23,7 @@ class Runner:
                                                 stdout=subprocess.PIPE, stderr=log, text=True, env=candidate.environment)
             except OSError as error:
                 raise Unavailable(f"{error.filename}: {error.strerror}") from None
-        self._answer("ready")
+        self.facts = self._answer("ready")
 
     def _answer(self, key):
         for line in self.process.stdout:

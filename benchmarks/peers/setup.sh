@@ -20,7 +20,7 @@ if ! "${pip[@]}" -r "$here/requirements.txt"; then
   done <"$here/requirements.txt"
 fi
 if "$python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'; then
-  "$python" "$here/stub_nvidia.py"
+  "$python" "$here/stub_nvidia.py" || echo "setup: the stand-ins for NVIDIA's libraries could not be made" >&2
 fi
 
 export ORT_DISABLE_TELEMETRY=1
