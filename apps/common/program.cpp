@@ -39,9 +39,10 @@ DType choose_precision(Context& context, const std::string& precision) {
   if (precision == "fp32") return DType::F32;
   if (precision == "bf16") {
     if (!context.has_fast_bf16())
-      fmt::print(stderr,
-                 "note: this CPU has no instructions for bf16: it is computed in fp32 with conversions, which is "
-                 "slower than precision fp32\n");
+      fmt::print(
+          stderr,
+          "note: this CPU has no instructions for bf16: it is computed in fp32 with conversions, which is "
+          "slower than precision fp32\n");
     return DType::BF16;
   }
   if (precision == "tf32") {
