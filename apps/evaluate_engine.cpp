@@ -1,5 +1,7 @@
 // evaluate_engine PHOTOS... --model M.h5 --depth D.h5 -o OUT: how well stylised pictures keep depth, style,
 // content.
+#include <CLI/CLI.hpp>
+
 #include "apps/evaluate/evaluate_run.hpp"
 
 namespace {

@@ -2,6 +2,7 @@
 // network into the files that other programs read.
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 

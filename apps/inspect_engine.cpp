@@ -1,4 +1,6 @@
 // inspect_engine COMMAND: shows what is inside models, networks and training runs.
+#include <CLI/CLI.hpp>
+
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
 #include "kernels/common/build_config.hpp"

@@ -1,4 +1,6 @@
 // stylize_engine --model M.h5 INPUT... -o OUT: restyles pictures with a trained network.
+#include <CLI/CLI.hpp>
+
 #include "apps/stylize/stylize_run.hpp"
 
 int main(int argc, char** argv) {

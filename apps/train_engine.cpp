@@ -1,5 +1,7 @@
 // train_engine CONFIG.toml: trains a style-transfer network, with task = "depth" a depth network, with
 // task = "distill" a small loss network.
+#include <CLI/CLI.hpp>
+
 #include "apps/common/program.hpp"
 #include "apps/training/training_run.hpp"
 #include "engine/config/config.hpp"

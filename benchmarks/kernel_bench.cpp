@@ -1,6 +1,7 @@
 // kernel_bench: every op of kernels/ at the sizes of the poster's recipe, beside what the machine can do at
 // most: a large copy for ops that move data, a large matrix product for those that multiply; and beside the
 // plain ops that a fused one takes the place of. kernel_table.py makes a Markdown table of the JSON.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,7 @@
 // roofline [CONFIG.toml]: the work of one training iteration, counted from the graph that would run: per
 // kernel its launches, FLOPs and bytes, and the time that neither can go below on a device of given rates. It
 // measures nothing and needs no GPU, no photos and no weights. ROOFLINE.md explains how the counting is done.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <vector>

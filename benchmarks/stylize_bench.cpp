@@ -2,6 +2,7 @@
 // out, with random weights or those of a model. On a GPU also the time between two events around it, copies
 // to and from the GPU included. The PyTorch peer is pytorch_stylize.py; compare_peers.py runs both, and other
 // peers, on the CPU, gpu_check.sh on a GPU.
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/program.hpp"

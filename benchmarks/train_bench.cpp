@@ -4,6 +4,7 @@
 // gpu_check.sh on a GPU.
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,7 @@
 // Writes the weights file of a ResNet-UpProj of published size with random values, for train_engine where
 // only the time of a training is of interest.
+#include <CLI/CLI.hpp>
+
 #include "apps/common/program.hpp"
 #include "benchmarks/random_depth_network.hpp"
 

@@ -13,8 +13,8 @@ namespace chiaro {
 
 namespace {
 
-constexpr const char* kFormat = "chiaro_checkpoint";
-constexpr std::int64_t kVersion = 1;
+constexpr const char* kCheckpointFormat = "chiaro_checkpoint";
+constexpr std::int64_t kCheckpointVersion = 1;
 
 // One group of a file: a slab of values of a store.
 struct Slab {
@@ -51,10 +51,11 @@ std::array<std::int64_t, 4> dimensions(const Shape& s) {
 }
 
 CheckpointInfo read_info(const H5Reader& file) {
-  if (!file.has_attribute("/", "format") || file.string_attribute("/", "format") != kFormat)
+  if (!file.has_attribute("/", "format") || file.string_attribute("/", "format") != kCheckpointFormat)
     throw Error("{}: not a chiaro checkpoint", file.file());
-  if (const auto version = file.integer_attribute("/", "version"); version != kVersion)
-    throw Error("{}: checkpoint version {}, this program reads version {}", file.file(), version, kVersion);
+  if (const auto version = file.integer_attribute("/", "version"); version != kCheckpointVersion)
+    throw Error("{}: checkpoint version {}, this program reads version {}", file.file(), version,
+                kCheckpointVersion);
   return {.iteration = file.integer_attribute("/", "iteration"),
           .seconds = file.has_attribute("/", "seconds") ? file.number_attribute("/", "seconds") : 0,
           .threads = file.integer_attribute("/", "threads"),
@@ -77,8 +78,8 @@ void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& i
                     path.string(), slab.group, entry.name);
     }
   H5Writer file(path);
-  file.attribute("/", "format", kFormat);
-  file.attribute("/", "version", kVersion);
+  file.attribute("/", "format", kCheckpointFormat);
+  file.attribute("/", "version", kCheckpointVersion);
   file.attribute("/", "iteration", info.iteration);
   file.attribute("/", "seconds", info.seconds);
   file.attribute("/", "threads", info.threads);

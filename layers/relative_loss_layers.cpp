@@ -9,7 +9,7 @@ namespace chiaro {
 
 namespace {
 
-constexpr TensorSpec kScalar{{1, 1, 1, 1}, DType::F32};
+constexpr TensorSpec kRelativeLoss{{1, 1, 1, 1}, DType::F32};
 
 void check_inputs(const char* loss, std::span<const TensorSpec> inputs) {
   require(inputs.size() == 2, "{}: {} inputs", loss, inputs.size());
@@ -29,11 +29,11 @@ Shape gram_shape(const Shape& x) {
   return {x.n, x.c, x.c, 1};
 }
 
-float gram_scale(const Shape& x) {
+float mean_scale(const Shape& x) {
   return static_cast<float>(1.0 / static_cast<double>(x.pixels() * x.c));
 }
 
-std::int64_t align(std::int64_t bytes) {
+std::int64_t aligned(std::int64_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
 
@@ -42,7 +42,7 @@ std::int64_t align(std::int64_t bytes) {
 LayerSpec RelativeFeatureLossLayer::setup(Context& context, std::span<const TensorSpec> inputs) {
   check_inputs("relative feature loss", inputs);
   LayerSpec spec;
-  spec.output = kScalar;
+  spec.output = kRelativeLoss;
   spec.saved_bytes = {inputs[0].shape.n * 4};
   spec.backward_reads_inputs = {0, 1};
   spec.forward_workspace_bytes = losses::relative_workspace_bytes(context, inputs[0].shape);
@@ -68,20 +68,20 @@ LayerSpec RelativeGramLossLayer::setup(Context& context, std::span<const TensorS
   const Shape& x = inputs[0].shape;
   const std::int64_t gram_bytes = gram_shape(x).count() * 4;
   LayerSpec spec;
-  spec.output = kScalar;
+  spec.output = kRelativeLoss;
   spec.saved_bytes = {gram_bytes, gram_bytes, x.n * 4};
   spec.backward_reads_inputs = {0};
   spec.forward_workspace_bytes = std::max(gram::forward_workspace_bytes(context, x),
                                           losses::relative_workspace_bytes(context, gram_shape(x)));
   spec.backward_workspace_bytes =
-      align(gram_bytes) + gram::backward_workspace_bytes(context, x, inputs[0].dtype);
+      aligned(gram_bytes) + gram::backward_workspace_bytes(context, x, inputs[0].dtype);
   return spec;
 }
 
 void RelativeGramLossLayer::forward(Context& context, const NodeIo& io) {
   const Shape& x = io.inputs[0].shape;
   for (const std::size_t i : {0, 1})
-    gram::forward(context, io.inputs[i], static_cast<float*>(io.saved[i]), gram_scale(x), io.workspace);
+    gram::forward(context, io.inputs[i], static_cast<float*>(io.saved[i]), mean_scale(x), io.workspace);
   losses::relative_forward(context, {io.saved[0], DType::F32, gram_shape(x)},
                            {io.saved[1], DType::F32, gram_shape(x)}, mean_over_pictures(options_, x),
                            io.output.as<float>(), static_cast<float*>(io.saved[2]), io.workspace);
@@ -96,8 +96,8 @@ void RelativeGramLossLayer::backward(Context& context, const NodeIo& io) {
                             static_cast<const float*>(io.saved[2]),
                             options_.weight * mean_over_pictures(options_, x), {dg, DType::F32, g},
                             GradientMode::Overwrite);
-  void* workspace = static_cast<std::byte*>(io.workspace) + align(g.count() * 4);
-  gram::backward(context, io.inputs[0], dg, gram_scale(x), io.input_gradients[0], io.input_modes[0],
+  void* workspace = static_cast<std::byte*>(io.workspace) + aligned(g.count() * 4);
+  gram::backward(context, io.inputs[0], dg, mean_scale(x), io.input_gradients[0], io.input_modes[0],
                  workspace);
 }
 

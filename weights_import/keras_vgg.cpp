@@ -16,7 +16,7 @@ std::string keras_name(const ConvShape& conv) {
   return fmt::format("block{}_conv{}", conv.block, conv.index);
 }
 
-std::string usual_file(int depth) {
+std::string usual_keras_file(int depth) {
   return fmt::format("vgg{}_weights_tf_dim_ordering_tf_kernels_notop.h5", depth);
 }
 
@@ -30,7 +30,7 @@ std::string find_layers(const H5Reader& file, int depth) {
   found.resize(std::min<std::size_t>(found.size(), 4));
   throw Error("{}: is not Keras' VGG-{}: no group 'block1_conv1', found {}{}; expected {}", file.file(),
               depth, found.empty() ? "no groups" : "groups " + listed(found),
-              more > 0 ? fmt::format(" and {} more", more) : "", usual_file(depth));
+              more > 0 ? fmt::format(" and {} more", more) : "", usual_keras_file(depth));
 }
 
 // The two networks differ in the fourth convolution of blocks 3 to 5.
@@ -39,7 +39,7 @@ void check_depth(const H5Reader& file, const std::string& root, int depth) {
   const bool is_16 = !is_19 && file.exists(root + "block3_conv3") && file.exists(root + "block4_conv1");
   if ((depth == 19 && is_16) || (depth == 16 && is_19)) {
     throw Error("{}: holds VGG-{}, expected VGG-{} (usually named {})", file.file(), is_16 ? 16 : 19, depth,
-                usual_file(depth));
+                usual_keras_file(depth));
   }
 }
 
@@ -55,10 +55,10 @@ ConvDatasets find_datasets(const H5Reader& file, const std::string& root, const 
     if (file.exists(layout.kernel) && file.exists(layout.bias)) return layout;
     if (!file.exists(layout.kernel) && !file.exists(layout.bias)) continue;
     throw Error("{}: no dataset '{}'; the file is incomplete: download {} again", file.file(),
-                file.exists(layout.kernel) ? layout.bias : layout.kernel, usual_file(depth));
+                file.exists(layout.kernel) ? layout.bias : layout.kernel, usual_keras_file(depth));
   }
   throw Error("{}: no dataset '{}' (or '{}'); the file is incomplete: expected {}", file.file(),
-              layouts[0].kernel, layouts[1].kernel, usual_file(depth));
+              layouts[0].kernel, layouts[1].kernel, usual_keras_file(depth));
 }
 
 void check_kernel_order(const H5Reader& file, const std::string& kernel, const ConvShape& conv, int depth) {
@@ -66,7 +66,7 @@ void check_kernel_order(const H5Reader& file, const std::string& kernel, const C
   if (file.shape(kernel) != theano) return;
   throw Error("{}: dataset '{}' has shape {}, Theano's order of axes; expected (3,3,{},{}), as in {}",
               file.file(), kernel, shape_text(theano), conv.in_channels, conv.out_channels,
-              usual_file(depth));
+              usual_keras_file(depth));
 }
 
 // (R,S,C,K) to (K,R,S,C); reverse_c also turns the order of the input channels around, BGR to RGB.

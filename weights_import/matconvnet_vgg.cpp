@@ -15,9 +15,9 @@
 namespace chiaro {
 namespace {
 
-constexpr std::int64_t kWidest = 1024;
+constexpr std::int64_t kWidestVgg = 1024;
 
-std::string usual_file(int depth) {
+std::string usual_matlab_file(int depth) {
   return fmt::format("imagenet-vgg-verydeep-{}.mat", depth);
 }
 
@@ -51,7 +51,8 @@ class VggLayers {
  public:
   VggLayers(const MatFile& file, const MatValue& network, int depth) : file_(file), depth_(depth) {
     if (network.field("params")) {
-      throw Error("{}: holds a DagNN network of MatConvNet, expected {}", file.file(), usual_file(depth));
+      throw Error("{}: holds a DagNN network of MatConvNet, expected {}", file.file(),
+                  usual_matlab_file(depth));
     }
     const std::vector<ConvLayer> all = conv_layers(*network.field("layers"));
     if (all.empty() || !is_3x3(all[0]) || filter_shape(*all[0].filters)[2] != 3) {
@@ -60,7 +61,7 @@ class VggLayers {
                                     : fmt::format("the first layer with filters is '{}' of shape {}",
                                                   all[0].name, shape_text(filter_shape(*all[0].filters)));
       throw Error("{}: is not VGG-{}: {}, expected conv1_1 of shape (3,3,3,64), as in {}", file.file(), depth,
-                  first, usual_file(depth));
+                  first, usual_matlab_file(depth));
     }
     std::copy_if(all.begin(), all.end(), std::back_inserter(convs_), is_3x3);
     named_ = find("conv1_1") != nullptr;
@@ -76,7 +77,7 @@ class VggLayers {
                                                         : nullptr;
     if (!found) {
       throw Error("{}: no layer '{}'; the file is incomplete: download {} again", file_.file(), conv.name(),
-                  usual_file(depth_));
+                  usual_matlab_file(depth_));
     }
     return *found;
   }
@@ -94,7 +95,7 @@ class VggLayers {
         !is_19 && (named_ ? find("conv3_3") && find("conv4_1") : convs_.size() == vgg_convs(16).size());
     if ((depth_ == 19 && is_16) || (depth_ == 16 && is_19)) {
       throw Error("{}: holds VGG-{}, expected VGG-{} (usually named {})", file_.file(), is_16 ? 16 : 19,
-                  depth_, usual_file(depth_));
+                  depth_, usual_matlab_file(depth_));
     }
   }
 
@@ -157,9 +158,9 @@ WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
                                   const MatConvNetProgress& progress) {
   require(depth == 16 || depth == 19, "vgg: depth {} does not exist, expected 16 or 19", depth);
   const MatFile file(path);
-  const MatValue& network = matconvnet_network(file, usual_file(depth));
+  const MatValue& network = matconvnet_network(file, usual_matlab_file(depth));
   const VggLayers layers(file, network, depth);
-  if (layers.width() > kWidest) {
+  if (layers.width() > kWidestVgg) {
     throw Error("{}: conv1_1 has {} filters, expected 64", file.file(), layers.width());
   }
   const std::vector<ConvShape> convs = vgg_convs(depth, static_cast<int>(layers.width()));

@@ -7,7 +7,7 @@
 namespace chiaro {
 namespace {
 
-constexpr const char* kExpected =
+constexpr const char* kTransformNetNames =
     "the tensors of pytorch/examples' TransformerNet, from conv1.conv2d.weight (32,3,9,9) to "
     "deconv3.conv2d.bias";
 
@@ -16,7 +16,7 @@ TransformArchitecture architecture_of(const TensorFile& file) {
   const TensorInfo* up = file.find("deconv1.conv2d.weight");
   const bool plausible =
       first && up && first->shape.size() == 4 && first->shape[1] == 3 && up->shape.size() == 4;
-  if (!plausible) throw_wrong_network(file, "transform_net", kExpected);
+  if (!plausible) throw_wrong_network(file, "transform_net", kTransformNetNames);
   TransformArchitecture architecture;
   architecture.width = first->shape[0];
   architecture.residual_blocks = 0;

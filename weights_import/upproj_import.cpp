@@ -9,7 +9,7 @@
 namespace chiaro {
 namespace {
 
-constexpr const char* kExpected =
+constexpr const char* kUpprojNames =
     "the tensors of NYU_ResNet-UpProj.npy, from conv1/weights to ConvPred/biases";
 
 // "conv1.weight" is "conv1/weights" there.
@@ -21,13 +21,13 @@ std::string tensorflow_name(const std::string& name) {
   return name.substr(0, dot) + "/" + part;
 }
 
-struct Network {
+struct UpprojNetwork {
   bool tensorflow = false;
   std::int64_t width = 64;
   bool has_stage5 = true;
 };
 
-Network recognise(const TensorFile& file) {
+UpprojNetwork recognise(const TensorFile& file) {
   for (const bool tensorflow : {true, false}) {
     const TensorInfo* first = file.find(tensorflow ? "conv1/weights" : "conv1.weight");
     const TensorInfo* last = file.find(tensorflow ? "ConvPred/weights" : "ConvPred.weight");
@@ -35,10 +35,10 @@ Network recognise(const TensorFile& file) {
     return {tensorflow, first->shape[tensorflow ? 3 : 0],
             file.find(tensorflow ? "res5a_branch1/weights" : "res5a_branch1.weight") != nullptr};
   }
-  throw_wrong_network(file, "resnet_upproj", kExpected);
+  throw_wrong_network(file, "resnet_upproj", kUpprojNames);
 }
 
-std::string choose_padding(const TensorFile& file, const Network& network, const std::string& asked) {
+std::string choose_padding(const TensorFile& file, const UpprojNetwork& network, const std::string& asked) {
   if (asked != "auto") return asked;
   if (network.tensorflow) return "nyu";  // the only one released in this form
   throw Error("{}: does not say which padding it was trained with: give --padding nyu or --padding make3d",
@@ -48,7 +48,7 @@ std::string choose_padding(const TensorFile& file, const Network& network, const
 }  // namespace
 
 WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& options) {
-  const Network network = recognise(file);
+  const UpprojNetwork network = recognise(file);
   require(network.width >= 1 && network.width <= 1024, "{}: conv1 has {} channels, expected 64", file.file(),
           network.width);
   std::vector<TensorMapping> mappings;

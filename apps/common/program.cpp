@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <new>
 
@@ -23,16 +24,6 @@ void add_common_options(CLI::App& app, CommonOptions& options, bool with_precisi
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.set_version_flag("--version", std::string("chiaro ") + kVersion);
-}
-
-Context make_context(const CommonOptions& options) {
-  if (options.device == "cpu") return Context(options.threads);
-  const std::string reason = device_available(Device::Cuda).reason;
-  if (reason.empty()) return Context(Device::Cuda, options.threads);
-  if (options.device == "cuda") throw Error("--device cuda: {}; use --device cpu", reason);
-  Context context(options.threads);
-  if constexpr (kHaveCuda) context.set_remark("no CUDA: " + reason);
-  return context;
 }
 
 DType choose_precision(Context& context, const std::string& precision) {

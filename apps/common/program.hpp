@@ -1,11 +1,15 @@
 // What all programs share: common options, precision, and a main that turns errors into one line.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"
+
+namespace CLI {
+class
+    App;  // <CLI/CLI.hpp> is for the sources that add options: no header of the project costs more to compile
+}
 
 namespace chiaro {
 

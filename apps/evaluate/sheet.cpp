@@ -12,7 +12,7 @@ namespace chiaro {
 namespace {
 
 constexpr std::int64_t kCell = 256, kGap = 8, kTitleHeight = 12, kTextGap = 3;
-constexpr std::uint8_t kInk = 40;
+constexpr std::uint8_t kTitleInk = 40;
 
 PictureSize cell_size(const Image& photo) {
   return scaled_to({photo.height, photo.width}, kCell);
@@ -25,12 +25,12 @@ class Cell {
       : image_(kTitleHeight + picture.height + kTextGap + scale_bar_height(), kCell, 3, 255),
         below_(kTitleHeight + picture.height + kTextGap),
         width_(picture.width) {
-    draw_text(image_, 0, 0, title, kInk);
+    draw_text(image_, 0, 0, title, kTitleInk);
     for (std::int64_t y = 0; y < picture.height; ++y)
       std::copy_n(picture.at(y, 0), 3 * picture.width, image_.at(kTitleHeight + y, 0));
   }
   Cell& note(const std::string& text) {
-    draw_text(image_, below_, 0, text, kInk);
+    draw_text(image_, below_, 0, text, kTitleInk);
     return *this;
   }
   Cell& bar(ColorMap map, DepthRange range) {

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/network_features.hpp"
@@ -7,13 +9,13 @@ namespace chiaro {
 
 namespace {
 
-struct Options {
+struct ActivationsOptions {
   FeatureRequest request;
   std::string output;
   CommonOptions common{.precision = "fp32"};
 };
 
-int run(const Options& options) {
+int run_activations(const ActivationsOptions& options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
   const Image picture = read_feature_picture(options.request);
@@ -37,7 +39,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_activations_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ActivationsOptions>();
   CLI::App* command = app.add_subcommand("activations", "write what a network makes of a picture, as HDF5");
   command->footer(
       "OUT.h5 holds one float32 dataset (1, height, width, channels) per layer, and the attributes net,\n"
@@ -48,7 +50,7 @@ void add_activations_command(CLI::App& app, Command& chosen) {
   add_feature_options(*command, options->request);
   command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("FILE");
   add_common_options(*command, options->common);
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_activations(*options); }; });
 }
 
 }  // namespace chiaro

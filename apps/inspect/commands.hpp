@@ -1,8 +1,11 @@
 // The sub-commands of inspect_engine. Each adds itself to the program; when the command line names it,
 // `chosen` is set to what it does and returns as exit status.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
+
+namespace CLI {
+class App;
+}
 
 namespace chiaro {
 

@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 
@@ -12,24 +13,24 @@ namespace chiaro {
 
 namespace {
 
-struct Options {
+struct DepthOptions {
   std::string image, weights, output, raw;
   std::int64_t size = 384;
   CommonOptions common{.precision = "fp32"};
 };
 
-constexpr std::int64_t kGap = 4;
+constexpr std::int64_t kBarGap = 4;
 
 // The map above its scale, which gets larger letters in larger pictures.
 Image with_scale_bar(const Image& map, DepthRange range) {
   const std::int64_t scale = std::max<std::int64_t>(1, map.width / 480);
-  Image picture(map.height + kGap + scale_bar_height(scale), map.width, 3, 255);
+  Image picture(map.height + kBarGap + scale_bar_height(scale), map.width, 3, 255);
   std::copy(map.pixels.begin(), map.pixels.end(), picture.pixels.begin());
-  draw_scale_bar(picture, map.height + kGap, 0, map.width, ColorMap::Depth, range, scale);
+  draw_scale_bar(picture, map.height + kBarGap, 0, map.width, ColorMap::Depth, range, scale);
   return picture;
 }
 
-void write_raw(const Options& options, const DepthMap& map, const std::string& precision) {
+void write_raw(const DepthOptions& options, const DepthMap& map, const std::string& precision) {
   H5Writer file(options.raw);
   file.floats("depth", std::array{map.height, map.width}, map.metres);
   file.attribute("/", "unit", "m");
@@ -39,7 +40,7 @@ void write_raw(const Options& options, const DepthMap& map, const std::string& p
   file.close();
 }
 
-Image seen_by_network(const Options& options, const Image& picture) {
+Image seen_by_network(const DepthOptions& options, const Image& picture) {
   const PictureSize own{picture.height, picture.width};
   const PictureSize size = options.size > 0 ? scaled_to(own, options.size) : own;
   if (std::min({own.height, own.width, size.height, size.width}) < kSmallestPicture)
@@ -49,7 +50,7 @@ Image seen_by_network(const Options& options, const Image& picture) {
   return resize(picture, size.height, size.width);
 }
 
-int run(const Options& options) {
+int run_depth(const DepthOptions& options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
   const Image picture = flatten_alpha(decode_image(options.image));
@@ -79,7 +80,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_depth_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DepthOptions>();
   CLI::App* command = app.add_subcommand("depth", "draw the depth map of a picture");
   command->footer(
       "Near is yellow, far is violet. The map has the size of the picture, enlarged bilinearly from the\n"
@@ -103,7 +104,7 @@ void add_depth_command(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
   add_common_options(*command, options->common);
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_depth(*options); }; });
 }
 
 }  // namespace chiaro

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/feature_picture.hpp"
@@ -7,14 +9,14 @@ namespace chiaro {
 
 namespace {
 
-struct Options {
+struct FeaturesOptions {
   FeatureRequest request;
   FeaturePictureOptions drawing;
   std::string output, colors = "magma";
   CommonOptions common{.precision = "fp32"};
 };
 
-int run(Options options) {
+int run_features(FeaturesOptions options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
   options.drawing.colors = options.colors == "grey" ? MapColors::Grey : MapColors::Magma;
@@ -30,7 +32,7 @@ int run(Options options) {
 }  // namespace
 
 void add_features_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<FeaturesOptions>();
   CLI::App* command = app.add_subcommand("features", "draw what the layers of a network see in a picture");
   command->footer(
       "One row per layer: the picture, then the channels that vary most over it, strongest first, each\n"
@@ -52,7 +54,7 @@ void add_features_command(CLI::App& app, Command& chosen) {
       ->check(CLI::IsMember({"magma", "grey"}))
       ->capture_default_str();
   add_common_options(*command, options->common);
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_features(*options); }; });
 }
 
 }  // namespace chiaro

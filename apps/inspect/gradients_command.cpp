@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/run_config.hpp"
 #include "apps/training/photo_batches.hpp"
@@ -11,7 +13,7 @@ namespace chiaro {
 
 namespace {
 
-struct Options : ConfigOptions {
+struct GradientsOptions : ConfigOptions {
   std::string output;
 };
 
@@ -41,7 +43,7 @@ void write_terms(H5Writer& file, const std::vector<StyleTrainer::Term>& terms,
   fmt::print("{:<10} {:>14} {:>14.6g}\n", "total", "", total);
 }
 
-int run(const Options& options) {
+int run_gradients(const GradientsOptions& options) {
   Context context = make_context(options.common);
   const auto [config, dtype] = load_run_config(context, options);
   const std::shared_ptr<const PhotoSource> source = open_photo_source(config.data.train);
@@ -75,7 +77,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_gradients_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GradientsOptions>();
   CLI::App* command =
       app.add_subcommand("gradients", "write the losses and gradients of a run's first step, as HDF5");
   command->footer(
@@ -89,7 +91,7 @@ void add_gradients_command(CLI::App& app, Command& chosen) {
       "  inspect_engine gradients starry_night.toml --set data.batch_size=1 -o gradients.h5");
   add_config_options(*command, *options)->required();
   command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("FILE");
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_gradients(*options); }; });
 }
 
 }  // namespace chiaro

@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -19,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct ModelOptions {
   std::string file, kind;
   bool json = false, tensors = false;
 };
@@ -28,7 +29,7 @@ std::int64_t element_count(const NamedTensor& tensor) {
   return static_cast<std::int64_t>(tensor.values.size());
 }
 
-WeightsFile read_model(const Options& options) {
+WeightsFile read_model(const ModelOptions& options) {
   if (!options.kind.empty()) return load_network(options.file, options.kind);
   return read_weights(options.file);
 }
@@ -46,7 +47,7 @@ void print_identity(const Json& json) {
 }
 
 // A file of tensors in a foreign format, nothing converted: what a user needs to see to know what it is.
-int run_foreign(const Options& options) {
+int run_foreign(const ModelOptions& options) {
   const auto file = open_tensor_file(options.file);
   Json json{{"file", options.file}, {"format", file->format()}, {"looks_like", guess_network(*file)}};
   json["file_bytes"] = file->bytes();
@@ -93,7 +94,7 @@ std::string stored_precision(const std::string& path, const WeightsFile& model) 
   return fmt::format("fp{}", 8 * file.element_bytes("parameters/" + model.parameters[0].name));
 }
 
-Json summary(const Options& options, const WeightsFile& model) {
+Json summary(const ModelOptions& options, const WeightsFile& model) {
   std::int64_t parameters = 0;
   for (const auto& tensor : model.parameters) parameters += element_count(tensor);
   Json json{{"file", options.file},
@@ -148,7 +149,7 @@ void print_tensors(const WeightsFile& model) {
   }
 }
 
-int run(const Options& options) {
+int run_model(const ModelOptions& options) {
   if (options.kind.empty() && is_foreign(options.file)) return run_foreign(options);
   const WeightsFile model = read_model(options);
   const Json json = summary(options, model);
@@ -164,7 +165,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_model_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ModelOptions>();
   CLI::App* command = app.add_subcommand("model", "show what a weights file holds");
   command->footer(
       "Examples:\n"
@@ -177,7 +178,7 @@ void add_model_command(CLI::App& app, Command& chosen) {
       ->type_name("KIND");
   auto* json = command->add_flag("--json", options->json, "everything but the values, for programs");
   command->add_flag("--tensors", options->tensors, "name, shape and range of every tensor")->excludes(json);
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_model(*options); }; });
 }
 
 }  // namespace chiaro

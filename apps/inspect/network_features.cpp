@@ -1,5 +1,6 @@
 #include "apps/inspect/network_features.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <set>

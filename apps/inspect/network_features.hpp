@@ -1,12 +1,15 @@
 // Features of one picture in a network: what the commands activations and features share.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "engine/image/image.hpp"
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace chiaro {
 

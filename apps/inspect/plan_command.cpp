@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <charconv>
 
 #include "apps/inspect/commands.hpp"
@@ -12,7 +13,7 @@ namespace chiaro {
 
 namespace {
 
-struct Options : ConfigOptions {
+struct PlanOptions : ConfigOptions {
   std::string size;              // "HEIGHTxWIDTH"; "" = plan a training step
   std::int64_t model_width = 0;  // 0 = the configuration's
 };
@@ -43,7 +44,7 @@ void print_bytes(const char* what, std::int64_t bytes) {
   fmt::print("{:<44} {:>14}  {:>10}\n", what, bytes, format_bytes(bytes));
 }
 
-int plan_stylizing(Context& context, const Options& options) {
+int plan_stylizing(Context& context, const PlanOptions& options) {
   const PictureSize size = parse_size(options.size);
   TrainConfig config;
   DType dtype;
@@ -62,7 +63,7 @@ int plan_stylizing(Context& context, const Options& options) {
   return 0;
 }
 
-int plan_training(Context& context, const Options& options) {
+int plan_training(Context& context, const PlanOptions& options) {
   if (options.file.empty())
     throw Error("give a CONFIG.toml, or --size HEIGHTxWIDTH to plan stylising; see --help");
   const auto [config, dtype] = load_run_config(context, options);
@@ -92,7 +93,7 @@ int plan_training(Context& context, const Options& options) {
   return 0;
 }
 
-int run(const Options& options) {
+int run_plan(const PlanOptions& options) {
   Context context = make_context(options.common);
   return options.size.empty() ? plan_training(context, options) : plan_stylizing(context, options);
 }
@@ -100,7 +101,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_plan_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "show where a training step keeps what, and for how long");
   command->footer(
       "Takes no memory for tensors and needs no photos, style picture or standard weights files: shapes are\n"
@@ -116,7 +117,7 @@ void add_plan_command(CLI::App& app, Command& chosen) {
       ->needs(size)
       ->check(CLI::Range(1, 1024))
       ->type_name("CHANNELS");
-  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return run_plan(*options); }; });
 }
 
 }  // namespace chiaro

@@ -1,5 +1,7 @@
 #include "apps/inspect/run_config.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace chiaro {
 
 CLI::Option* add_config_options(CLI::App& command, ConfigOptions& options) {

@@ -1,11 +1,15 @@
 // The configuration of a training run, as the commands gradients and plan take it.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "apps/common/program.hpp"
 #include "engine/config/config.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace chiaro {
 

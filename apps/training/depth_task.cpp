@@ -23,7 +23,7 @@ DepthLoaderOptions loader_options(const TrainConfig& config, PictureSize target,
 }
 
 // The checkpoint has what these files gave.
-TrainConfig initial_values(const TaskSetup& setup) {
+TrainConfig initial_network(const TaskSetup& setup) {
   TrainConfig config = setup.config;
   if (setup.from_checkpoint) {
     config.model.init.clear();
@@ -37,7 +37,7 @@ class DepthTask : public TrainingTask {
   explicit DepthTask(const TaskSetup& setup)
       : config_(setup.config),
         data_(open_depth_data(config_)),
-        trainer_(setup.context, initial_values(setup), setup.dtype, setup.session),
+        trainer_(setup.context, initial_network(setup), setup.dtype, setup.session),
         still_(data_.validation ? data_.validation : data_.train,
                depth_batch_options(config_, DepthUse::Validate, trainer_.target_size())) {}
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kNetworkParameters = 1'679'235;  // of the transform network
 
 template <class... Views>
-double bytes_of(const Views&... views) {
+double bytes_in(const Views&... views) {
   return static_cast<double>((views.bytes() + ...));
 }
 
@@ -23,14 +23,14 @@ void add_mse(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype);
                      float* value = bench.floats(1);
                      void* workspace = bench.block(losses::mse_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_of(a, b), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(a, b), .run = [=, &bench] {
                                losses::mse_forward(bench.context(), a, b, 1, value, workspace);
                              }};
                    }});
   cases.push_back({"mse backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
                                       da = bench.tensor(shape, dtype);
-                     return {.shape = to_string(shape), .bytes = bytes_of(a, b, da), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
                                losses::mse_backward(bench.context(), a, b, 1, da, GradientMode::Overwrite);
                              }};
                    }});
@@ -39,7 +39,7 @@ void add_mse(std::vector<Case>& cases, const Shape& shape) {
                                       da = bench.tensor(shape, dtype);
                      float* value = bench.floats(1);
                      void* workspace = bench.block(losses::mse_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_of(a, b, da), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
                                losses::mse_forward_backward(bench.context(), a, b, 1, 1, value, workspace, da,
                                                             GradientMode::Overwrite);
                              }};
@@ -51,7 +51,7 @@ void add_relative(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype);
                      float *value = bench.floats(1), *inverse = bench.floats(shape.n);
                      void* workspace = bench.block(losses::relative_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_of(a, b), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(a, b), .run = [=, &bench] {
                                losses::relative_forward(bench.context(), a, b, 1, value, inverse, workspace);
                              }};
                    }});
@@ -59,7 +59,7 @@ void add_relative(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
                                       da = bench.tensor(shape, dtype);
                      const float* inverse = bench.floats(shape.n);
-                     return {.shape = to_string(shape), .bytes = bytes_of(a, b, da), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
                                losses::relative_backward(bench.context(), a, b, inverse, 1, da,
                                                          GradientMode::Overwrite);
                              }};
@@ -71,13 +71,13 @@ void add_total_variation(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView x = bench.tensor(shape, dtype);
                      float* value = bench.floats(1);
                      void* workspace = bench.block(losses::tv_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_of(x), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(x), .run = [=, &bench] {
                                losses::tv_forward(bench.context(), x, 1, value, workspace);
                              }};
                    }});
   cases.push_back({"total variation backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
-                     return {.shape = to_string(shape), .bytes = bytes_of(x, dx), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(x, dx), .run = [=, &bench] {
                                losses::tv_backward(bench.context(), x, 1, dx, GradientMode::Overwrite);
                              }};
                    }});
@@ -85,7 +85,7 @@ void add_total_variation(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
                      float* value = bench.floats(1);
                      void* workspace = bench.block(losses::tv_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_of(x, dx), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = bytes_in(x, dx), .run = [=, &bench] {
                                losses::tv_forward_backward(bench.context(), x, 1, 1, value, workspace, dx,
                                                            GradientMode::Overwrite);
                              }};
@@ -99,7 +99,7 @@ void add_berhu(std::vector<Case>& cases, const Shape& shape) {
                                       target = bench.tensor(shape, DType::F32);
                      float *value = bench.floats(1), *state = bench.floats(losses::kBerhuStateSize);
                      void* workspace = bench.block(losses::berhu_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = 2 * bytes_of(x, target), .run = [=, &bench] {
+                     return {.shape = to_string(shape), .bytes = 2 * bytes_in(x, target), .run = [=, &bench] {
                                losses::berhu_forward(bench.context(), x, target, 1, value, state, workspace);
                              }};
                    }});
@@ -108,7 +108,7 @@ void add_berhu(std::vector<Case>& cases, const Shape& shape) {
          const TensorView x = bench.tensor(shape, dtype), target = bench.tensor(shape, DType::F32),
                           dx = bench.tensor(shape, dtype);
          const float* state = bench.floats(losses::kBerhuStateSize);
-         return {.shape = to_string(shape), .bytes = bytes_of(x, target, dx), .run = [=, &bench] {
+         return {.shape = to_string(shape), .bytes = bytes_in(x, target, dx), .run = [=, &bench] {
                    losses::berhu_backward(bench.context(), x, target, state, 1, dx, GradientMode::Overwrite);
                  }};
        }});
@@ -119,7 +119,7 @@ void add_picture(std::vector<Case>& cases, const Shape& shape) {
                      const TensorView y = bench.tensor(shape, dtype);
                      auto* rgb = static_cast<std::uint8_t*>(bench.block(shape.count()));
                      fill_async(bench.context(), rgb, 77, shape.count());
-                     const double bytes = bytes_of(y) + static_cast<double>(shape.count());
+                     const double bytes = bytes_in(y) + static_cast<double>(shape.count());
                      return {.shape = to_string(shape), .bytes = bytes, .run = [=, &bench] {
                                picture::to_tensor(bench.context(), rgb, y);
                              }};
@@ -127,7 +127,7 @@ void add_picture(std::vector<Case>& cases, const Shape& shape) {
   cases.push_back({"picture to bytes", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(shape, dtype);
                      auto* rgb = static_cast<std::uint8_t*>(bench.block(shape.count()));
-                     const double bytes = bytes_of(x) + static_cast<double>(shape.count());
+                     const double bytes = bytes_in(x) + static_cast<double>(shape.count());
                      return {.shape = to_string(shape), .bytes = bytes, .run = [=, &bench] {
                                picture::to_bytes(bench.context(), x, rgb);
                              }};

@@ -9,8 +9,8 @@
 namespace chiaro {
 namespace {
 
-constexpr std::uint32_t kOrderStream = 0x646F7264;  // "dord" in ASCII
-constexpr std::int64_t kMaxAspect = 16;
+constexpr std::uint32_t kDepthOrderStream = 0x646F7264;  // "dord" in ASCII
+constexpr std::int64_t kMaxDepthAspect = 16;
 
 PictureSize size_of(const Image& photo) {
   return {photo.height, photo.width};
@@ -31,9 +31,9 @@ std::shared_ptr<const DepthList> checked(std::shared_ptr<const DepthList> list) 
 
 DepthPair fit_to_input(DepthPair pair, PictureSize input, double frame, const std::string& name) {
   const PictureSize full = size_of(pair.rgb);
-  if (std::max(full.height, full.width) > kMaxAspect * std::min(full.height, full.width)) {
+  if (std::max(full.height, full.width) > kMaxDepthAspect * std::min(full.height, full.width)) {
     throw Error("{}: {} x {} pixels are too narrow a picture to train on (at most {}:1)", name, full.width,
-                full.height, kMaxAspect);
+                full.height, kMaxDepthAspect);
   }
   const auto part = [frame](std::int64_t extent) {
     return std::max<std::int64_t>(1, std::llround(static_cast<double>(extent) * frame));
@@ -64,7 +64,7 @@ DepthPair fit_to_input(DepthPair pair, PictureSize input, double frame, const st
 DepthBatchBuilder::DepthBatchBuilder(std::shared_ptr<const DepthList> list, const DepthBatchOptions& options)
     : list_(checked(std::move(list))),
       options_(options),
-      orders_(Rng(options.seed, kOrderStream), list_->count()),
+      orders_(Rng(options.seed, kDepthOrderStream), list_->count()),
       pairs_(list_->count(), options.cache_bytes, "depth data", "pairs") {
   require(options.batch_size > 0 && options.cache_bytes >= 0,
           "depth data: batch size {} and cache of {} bytes are not possible", options.batch_size,

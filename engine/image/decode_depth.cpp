@@ -12,12 +12,12 @@
 namespace chiaro {
 namespace {
 
-struct FreePixels {
+struct FreeDepthPixels {
   void operator()(void* pixels) const { stbi_image_free(pixels); }
 };
 
 template <class Value>
-using Pixels = std::unique_ptr<Value, FreePixels>;
+using Pixels = std::unique_ptr<Value, FreeDepthPixels>;
 
 // PNG 1.2, section 4.1.1: IHDR begins at byte 16 with width and height (4 bytes each), then these two.
 constexpr std::size_t kBitsAt = 24, kColorTypeAt = 25;

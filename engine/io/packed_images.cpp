@@ -9,8 +9,8 @@
 namespace chiaro {
 namespace {
 
-constexpr const char* kFormat = "chiaro_images";
-constexpr std::int64_t kVersion = 1;
+constexpr const char* kImagesFormat = "chiaro_images";
+constexpr std::int64_t kImagesVersion = 1;
 
 // Every HDF5 call of the writer goes through here.
 template <class Result>
@@ -24,14 +24,14 @@ Result checked(Result result, const std::filesystem::path& path, const char* act
 void check_format(const H5Reader& reader) {
   const bool marked = reader.has_attribute("/", "format") && reader.has_attribute("/", "version");
   const std::string format = marked ? reader.string_attribute("/", "format") : "";
-  if (format != kFormat) {
+  if (format != kImagesFormat) {
     throw Error("{}: not a file of packed photos (format '{}', expected '{}'); make one with pack_images",
-                reader.file(), format, kFormat);
+                reader.file(), format, kImagesFormat);
   }
   const std::int64_t version = reader.integer_attribute("/", "version");
-  if (version != kVersion) {
+  if (version != kImagesVersion) {
     throw Error("{}: version {} of packed photos, expected {}; pack them again", reader.file(), version,
-                kVersion);
+                kImagesVersion);
   }
 }
 
@@ -132,11 +132,11 @@ void PackedImagesWriter::close() {
   const H5Handle scalar(checked(H5Screate(H5S_SCALAR), path_, action));
   const H5Handle format(checked(
       H5Acreate2(file_.get(), "format", text.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT), path_, action));
-  checked(H5Awrite(format.get(), text.get(), &kFormat), path_, action);
+  checked(H5Awrite(format.get(), text.get(), &kImagesFormat), path_, action);
   const H5Handle version(
       checked(H5Acreate2(file_.get(), "version", H5T_STD_I64LE, scalar.get(), H5P_DEFAULT, H5P_DEFAULT),
               path_, action));
-  checked(H5Awrite(version.get(), H5T_NATIVE_INT64, &kVersion), path_, action);
+  checked(H5Awrite(version.get(), H5T_NATIVE_INT64, &kImagesVersion), path_, action);
 
   checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_, "write the file");
   images_ = {};

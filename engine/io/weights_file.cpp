@@ -14,8 +14,8 @@
 namespace chiaro {
 namespace {
 
-constexpr const char* kFormat = "chiaro_weights";
-constexpr std::int64_t kVersion = 1;
+constexpr const char* kWeightsFormat = "chiaro_weights";
+constexpr std::int64_t kWeightsVersion = 1;
 
 void check_kind(const std::string& kind, const std::string& file) {
   if (std::find(kNetworkKinds.begin(), kNetworkKinds.end(), kind) != kNetworkKinds.end()) return;
@@ -45,7 +45,7 @@ void check_contents(const WeightsFile& weights, const std::string& file) {
 bool says_native(const H5Reader& file) {
   if (!file.has_attribute("/", "format")) return false;
   try {
-    return file.string_attribute("/", "format") == kFormat;
+    return file.string_attribute("/", "format") == kWeightsFormat;
   } catch (const Error&) {
     return false;  // somebody else's attribute, of another type
   }
@@ -106,12 +106,12 @@ WeightsFile read_weights(const std::filesystem::path& path) {
     throw Error(
         "{}: is HDF5, but not a chiaro weights file (no attribute format = \"{}\"); convert it with "
         "import_weights",
-        file.file(), kFormat);
+        file.file(), kWeightsFormat);
   }
   const std::int64_t version = file.integer_attribute("/", "version");
-  if (version != kVersion) {
+  if (version != kWeightsVersion) {
     throw Error("{}: weights format version {}, this program reads version {}{}", file.file(), version,
-                kVersion, version > kVersion ? "; use a newer chiaro" : "");
+                kWeightsVersion, version > kWeightsVersion ? "; use a newer chiaro" : "");
   }
   WeightsFile weights;
   weights.kind = file.string_attribute("/", "kind");
@@ -130,8 +130,8 @@ void write_weights(const std::filesystem::path& path, const WeightsFile& weights
   const std::string name = path.string();
   check_contents(weights, name);
   H5Writer file(path);
-  file.attribute("/", "format", kFormat);
-  file.attribute("/", "version", kVersion);
+  file.attribute("/", "format", kWeightsFormat);
+  file.attribute("/", "version", kWeightsVersion);
   file.attribute("/", "kind", weights.kind);
   file.attribute("/", "architecture", weights.architecture);
   file.attribute("/", "preprocess", weights.preprocess);

@@ -1,7 +1,5 @@
 #include "kernels/batch_norm/batch_norm.hpp"
 
-#include <cmath>
-
 #include "kernels/common/on_device.hpp"
 namespace chiaro::batch_norm {
 
@@ -36,21 +34,6 @@ void backward(Context& context, ConstTensorView y, ConstTensorView dy, const Par
   check_parameters(parameters);
   require_cpu(context, "batch_norm");
   cpu::backward(y, dy, parameters, dx, mode == GradientMode::Accumulate);
-}
-
-void fold(const float* w, const float* bias, std::int64_t filters, std::int64_t filter_size,
-          const float* scale, const float* offset, const float* mean, const float* variance, float eps,
-          float* w_out, float* b_out) {
-  require(w && scale && offset && mean && variance && w_out && b_out,
-          "batch_norm: fold needs everything but the bias");
-  require(filters > 0 && filter_size > 0, "batch_norm: fold of {} filters of {} weights", filters,
-          filter_size);
-  for (std::int64_t k = 0; k < filters; ++k) {
-    const double a = double(scale[k]) / std::sqrt(double(variance[k]) + eps);
-    b_out[k] = static_cast<float>(((bias ? double(bias[k]) : 0.0) - mean[k]) * a + offset[k]);
-    for (std::int64_t i = 0; i < filter_size; ++i)
-      w_out[k * filter_size + i] = static_cast<float>(w[k * filter_size + i] * a);
-  }
 }
 
 }  // namespace chiaro::batch_norm

@@ -16,7 +16,7 @@ bool widens_x(const Problem& p, Pass pass) {
   return pass == Pass::Forward && p.dtype != p.y_dtype;
 }
 
-const char* name_of(Pass pass) {
+const char* key_of(Pass pass) {
   return pass == Pass::Forward        ? "forward"
          : pass == Pass::BackwardData ? "backward data"
                                       : "backward weights";
@@ -71,7 +71,7 @@ std::string pass_graph_key(const Problem& p, Pass pass, bool accumulate, bool tf
     same.bias = same.relu = same.accumulate = false;
     same.y_dtype = same.dtype;
   }
-  return fmt::format("{}{} {}{}", name_of(pass), pass != Pass::Forward && accumulate ? " +=" : "",
+  return fmt::format("{}{} {}{}", key_of(pass), pass != Pass::Forward && accumulate ? " +=" : "",
                      to_string(same), tf32 && same.dtype == DType::F32 ? " tf32" : "");
 }
 

@@ -23,12 +23,7 @@ void add_to(T* to, const T* from, int64_t count) {
     for (int64_t i = begin; i < end; ++i) to[i] = T(float(to[i]) + float(from[i]));
   });
 }
-inline void add_to(DType dtype, void* to, const void* from, int64_t count) {
-  visit_dtype(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    add_to(static_cast<T*>(to), static_cast<const T*>(from), count);
-  });
-}
+void add_to(DType dtype, void* to, const void* from, int64_t count);
 
 // to = from, rounded
 inline void round_to_bf16(bf16* to, const float* from, int64_t count) {

@@ -1,4 +1,4 @@
-// Statistics and normalisation. The gradients are in instance_norm_cpu_backward.cpp.
+// Statistics and normalisation. The gradients are in instance_norm_backward_cpu.cpp.
 #include "kernels/border/border.hpp"
 #include "kernels/common/parallel.hpp"
 #include "kernels/common/rows.hpp"

@@ -8,7 +8,7 @@ namespace chiaro::losses {
 
 namespace {
 
-void check_pair(ConstTensorView prediction, ConstTensorView target) {
+void check_depths(ConstTensorView prediction, ConstTensorView target) {
   check_present("berhu", "the prediction", prediction);
   check_tensor("berhu", "the target", target, DType::F32, prediction.shape);
 }
@@ -23,7 +23,7 @@ std::int64_t berhu_workspace_bytes(const Context& context, Shape prediction) {
 
 void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView target, double scale,
                    float* value, float* state, void* workspace) {
-  check_pair(prediction, target);
+  check_depths(prediction, target);
   require(value && state && workspace, "berhu: value, state and a workspace of {} bytes are needed",
           berhu_workspace_bytes(context, prediction.shape));
   on_device(
@@ -34,7 +34,7 @@ void berhu_forward(Context& context, ConstTensorView prediction, ConstTensorView
 void berhu_backward(Context& context, ConstTensorView prediction, ConstTensorView target, const float* state,
                     double scale, TensorView dprediction, GradientMode mode) {
   if (mode == GradientMode::Ignore) return;
-  check_pair(prediction, target);
+  check_depths(prediction, target);
   require(state != nullptr, "berhu: the state of the forward pass is missing");
   require(dprediction && dprediction.shape == prediction.shape,
           "berhu: the gradient has shape {}, expected {}", to_string(dprediction.shape),

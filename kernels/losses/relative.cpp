@@ -8,7 +8,7 @@ namespace chiaro::losses {
 
 namespace {
 
-void check_pair(ConstTensorView a, ConstTensorView b) {
+void check_relative_pair(ConstTensorView a, ConstTensorView b) {
   check_present("relative error", "a", a);
   check_present("relative error", "b", b);
   require(b.shape == a.shape, "relative error: b has shape {}, expected {}", to_string(b.shape),
@@ -25,7 +25,7 @@ std::int64_t relative_workspace_bytes(const Context& context, Shape a) {
 
 void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
                       float* inverse, void* workspace) {
-  check_pair(a, b);
+  check_relative_pair(a, b);
   require(value && inverse && workspace,
           "relative error: value, inverse and a workspace of {} bytes are needed",
           relative_workspace_bytes(context, a.shape));
@@ -37,7 +37,7 @@ void relative_forward(Context& context, ConstTensorView a, ConstTensorView b, do
 void relative_backward(Context& context, ConstTensorView a, ConstTensorView b, const float* inverse,
                        double scale, TensorView da, GradientMode mode) {
   if (mode == GradientMode::Ignore) return;
-  check_pair(a, b);
+  check_relative_pair(a, b);
   require(inverse != nullptr, "relative error: what the forward pass left is missing");
   require(da && da.shape == a.shape, "relative error: the gradient has shape {}, expected {}",
           to_string(da.shape), to_string(a.shape));

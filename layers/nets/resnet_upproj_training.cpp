@@ -26,10 +26,10 @@ std::string after(const std::string& text, const std::string& prefix) {
 }
 
 // Appends the network, feature by feature in the order of resnet_upproj_feature_names().
-class Builder {
+class TrainingBuilder {
  public:
-  Builder(Graph& graph, ParamStore& params, ParamStore& statistics, const ResnetUpprojConfig& config,
-          float momentum)
+  TrainingBuilder(Graph& graph, ParamStore& params, ParamStore& statistics, const ResnetUpprojConfig& config,
+                  float momentum)
       : graph_(graph), params_(params), statistics_(statistics), config_(config), momentum_(momentum) {
     for (auto& [name, shape] : resnet_upproj_parameters(config)) shapes_[name] = std::move(shape);
   }
@@ -168,7 +168,7 @@ std::string encoder_norm(const std::string& convolution) {
 TensorId build_resnet_upproj_training(Graph& graph, ParamStore& params, ParamStore& statistics,
                                       TensorId picture, const ResnetUpprojConfig& config, DType dtype,
                                       float momentum) {
-  return Builder(graph, params, statistics, config, momentum).build(picture, dtype);
+  return TrainingBuilder(graph, params, statistics, config, momentum).build(picture, dtype);
 }
 
 void initialize_resnet_upproj(ParamStore& params, ParamStore& statistics, const ResnetUpprojConfig& config,

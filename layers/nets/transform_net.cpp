@@ -17,9 +17,9 @@ namespace chiaro {
 namespace {
 
 // Declares parameters and appends layers, keeping track of the tensor so far.
-class Builder {
+class TransformNetBuilder {
  public:
-  Builder(Graph& graph, ParamStore& store, const TransformNetConfig& config, DType dtype)
+  TransformNetBuilder(Graph& graph, ParamStore& store, const TransformNetConfig& config, DType dtype)
       : graph_(graph), store_(store), config_(config), dtype_(dtype) {}
 
   TensorId build(TensorId picture) {
@@ -116,7 +116,7 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-std::uint32_t stream_of(const std::string& name) {  // FNV-1a
+std::uint32_t stream_of_parameter(const std::string& name) {  // FNV-1a
   std::uint32_t hash = 2166136261u;
   for (const unsigned char c : name) hash = (hash ^ c) * 16777619u;
   return hash;
@@ -151,7 +151,7 @@ TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
                              const TransformNetConfig& config, DType dtype) {
   require(config.width > 0 && config.residual_blocks >= 0, "transform network: width {}, {} residual blocks",
           config.width, config.residual_blocks);
-  return Builder(graph, store, config, dtype).build(picture);
+  return TransformNetBuilder(graph, store, config, dtype).build(picture);
 }
 
 void declare_transform_net(ParamStore& store, const TransformNetConfig& config) {
@@ -173,7 +173,7 @@ void initialize_transform_net(ParamStore& store, const TransformNetConfig& confi
     } else if (ends_with(entry.name, ".bias")) {
       std::fill_n(value, count, config.output == OutputRange::Linear ? 127.5f : 0.f);
     } else {
-      const Rng rng(seed, stream_of(entry.name));
+      const Rng rng(seed, stream_of_parameter(entry.name));
       const double bound = 1 / std::sqrt(static_cast<double>(entry.shape.count() / entry.shape.n));
       for (std::int64_t j = 0; j < count; ++j)
         value[j] = static_cast<float>(bound * (2.0 * rng.uniform(static_cast<std::uint64_t>(j)) - 1.0));

@@ -12,7 +12,7 @@ namespace chiaro {
 
 namespace {
 
-constexpr int kBlocks = 5;
+constexpr int kVggBlocks = 5;
 
 int convolutions_in_block(int depth, int block) {
   return block < 2 ? 2 : depth == 19 ? 4 : 3;
@@ -39,7 +39,7 @@ void require_heads(const VggConfig& config, const std::vector<std::string>& feat
 std::vector<std::string> vgg_feature_names(int depth) {
   require(depth == 16 || depth == 19, "VGG: depth {}, expected 16 or 19", depth);
   std::vector<std::string> names;
-  for (int b = 0; b < kBlocks; ++b) {
+  for (int b = 0; b < kVggBlocks; ++b) {
     for (int i = 0; i < convolutions_in_block(depth, b); ++i)
       for (const char* kind : {"conv", "relu"}) names.push_back(fmt::format("{}{}_{}", kind, b + 1, i + 1));
     names.push_back(fmt::format("pool{}", b + 1));

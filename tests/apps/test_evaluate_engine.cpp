@@ -53,7 +53,7 @@ class Workplace : public test::TinyTraining {
   ProgramResult evaluate(const Words& arguments) const {
     Words all{"--threads", "1", "-o", out()};
     all.insert(all.end(), arguments.begin(), arguments.end());
-    return test::run_program(CHIARO_BIN_DIR "/evaluate_engine", all);
+    return test::run_program(test::program_path("evaluate_engine"), all);
   }
   nlohmann::json result() const { return nlohmann::json::parse(read_text(out() + "/evaluation.json")); }
 
@@ -123,7 +123,7 @@ TEST_CASE("evaluate_engine: a model and the folder of what it made give the same
   const Workplace at;
   const std::string styled = at.path() + "/made";
   REQUIRE(test::run_program(
-              CHIARO_BIN_DIR "/stylize_engine",
+              test::program_path("stylize_engine"),
               {"--model", at.model(), at.photos(), "-o", styled, "--precision", "fp32", "--threads", "1"})
               .status == 0);
   const auto run = at.evaluate(at.depth_and({at.photo(0), at.photo(3), "--styled", styled, "--model",
@@ -265,7 +265,7 @@ TEST_CASE("evaluate_engine: refusals") {
 TEST_CASE("inspect_engine depth: the network's map, enlarged") {
   const Workplace at;
   const std::string out = at / "map.png", raw = at / "map.h5";
-  const auto run = test::run_program(CHIARO_BIN_DIR "/inspect_engine",
+  const auto run = test::run_program(test::program_path("inspect_engine"),
                                      {"depth", at.photo(1), "--weights", at.depth(), "-o", out, "--raw", raw,
                                       "--size", "0", "--threads", "1"});
   REQUIRE_MESSAGE(run.status == 0, run.err);
@@ -292,7 +292,7 @@ TEST_CASE("inspect_engine depth: refusals") {
   const Workplace at;
   at.add_picture("small.png", 31, 60);
   const auto refusal = [&](const std::string& image, const std::string& weights, const std::string& out) {
-    const auto run = test::run_program(CHIARO_BIN_DIR "/inspect_engine",
+    const auto run = test::run_program(test::program_path("inspect_engine"),
                                        {"depth", image, "--weights", weights, "-o", out});
     CHECK(run.status == 1);
     CHECK(std::count(run.err.begin(), run.err.end(), '\n') == 1);

@@ -16,7 +16,7 @@ using test::contains;
 namespace {
 
 test::ProgramResult import_weights(const std::vector<std::string>& arguments) {
-  return test::run_program(std::string(CHIARO_BIN_DIR) + "/import_weights", arguments);
+  return test::run_program(test::program_path("import_weights"), arguments);
 }
 
 // A narrow VGG-19 cut short: a few kilobytes.

@@ -26,7 +26,7 @@ using test::contains;
 namespace {
 
 test::ProgramResult inspect(const std::vector<std::string>& arguments) {
-  return test::run_program(std::string(CHIARO_BIN_DIR) + "/inspect_engine", arguments);
+  return test::run_program(test::program_path("inspect_engine"), arguments);
 }
 
 std::string refusal(const std::vector<std::string>& arguments) {
@@ -36,7 +36,7 @@ std::string refusal(const std::vector<std::string>& arguments) {
   return result.err;
 }
 
-Image hash_image(const std::string& name, std::int64_t height, std::int64_t width) {
+Image inspected_image(const std::string& name, std::int64_t height, std::int64_t width) {
   const auto values = test::hash_picture(name, 1, height, width);
   Image image(height, width, 3);
   std::transform(values.begin(), values.end(), image.pixels.begin(),
@@ -45,13 +45,13 @@ Image hash_image(const std::string& name, std::int64_t height, std::int64_t widt
 }
 
 // A folder with a picture, a narrow VGG-19 and the configuration of a small run.
-class Workplace {
+class InspectWorkplace {
  public:
-  Workplace() {
-    encode_image(picture, hash_image("picture", 40, 56));
+  InspectWorkplace() {
+    encode_image(picture, inspected_image("picture", 40, 56));
     write_weights(vgg, random_vgg(19, 4, 1));
     for (const char* name : {"a", "b", "c"})
-      encode_image(folder / (std::string("photos/") + name + ".png"), hash_image(name, 36, 44));
+      encode_image(folder / (std::string("photos/") + name + ".png"), inspected_image(name, 36, 44));
     folder.write("run.toml",
                  "[data]\ntrain = [\"photos\"]\nimage_size = 32\nbatch_size = 2\n"
                  "[model]\nwidth = 4\nresidual_blocks = 1\noutput = \"linear\"\n"
@@ -78,7 +78,7 @@ double number(const H5Reader& file, const std::string& name) {
 }  // namespace
 
 TEST_CASE("inspect_engine activations: the features as the library computes them") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.h5";
   const auto result = inspect({"activations", "--net", "vgg19", "--weights", at.vgg, "--image", at.picture,
                                "--layers", "relu2_1,conv1_2,relu2_1", "-o", out});
@@ -111,7 +111,7 @@ TEST_CASE("inspect_engine activations: the features as the library computes them
 }
 
 TEST_CASE("inspect_engine activations: bf16 is written as the floats that it is") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.h5";
   const auto result = inspect({"activations", "--net", "vgg19", "--weights", at.vgg, "--image", at.picture,
                                "--layers", "relu1_2", "--precision", "bf16", "-o", out});
@@ -124,7 +124,7 @@ TEST_CASE("inspect_engine activations: bf16 is written as the floats that it is"
 }
 
 TEST_CASE("inspect_engine activations: refusals") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.h5";
   const auto with = [&](const std::string& net, const std::string& weights, const std::string& image,
                         const std::string& layers, const std::string& output) {
@@ -147,7 +147,7 @@ TEST_CASE("inspect_engine activations: refusals") {
 }
 
 TEST_CASE("inspect_engine gradients: losses, norms and gradients belong together") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.h5";
   const auto result = inspect({"gradients", at.config, "--set", "seed=3", "-o", out});
   REQUIRE_MESSAGE(result.status == 0, result.err);
@@ -191,7 +191,7 @@ TEST_CASE("inspect_engine gradients: losses, norms and gradients belong together
 }
 
 TEST_CASE("inspect_engine gradients: errors of the configuration pass through") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.h5";
   CHECK(contains(refusal({"gradients", at.config, "--set", "train.iteration=1", "-o", out}),
                  "did you mean 'train.iterations'?"));
@@ -203,7 +203,7 @@ TEST_CASE("inspect_engine gradients: errors of the configuration pass through") 
 }
 
 TEST_CASE("inspect_engine model: for people and for programs") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string half = at.folder / "half.h5", plain = at.folder / "plain.h5";
   TransformNetConfig network{.width = 4, .residual_blocks = 1};
   ParamStore params(ParamStore::Kind::Frozen);
@@ -241,7 +241,7 @@ TEST_CASE("inspect_engine model: for people and for programs") {
 }
 
 TEST_CASE("inspect_engine plan: a training step, with and without the files it will need") {
-  const Workplace at;
+  const InspectWorkplace at;
   const auto result = inspect({"plan", at.config});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   CHECK(result.err == "");
@@ -277,7 +277,7 @@ TEST_CASE("inspect_engine plan: stylising a size") {
 }
 
 TEST_CASE("inspect_engine features: a row per layer") {
-  const Workplace at;
+  const InspectWorkplace at;
   const std::string out = at.folder / "out.png";
   const auto result = inspect({"features", "--net", "vgg19", "--weights", at.vgg, "--image", at.picture,
                                "--layers", "relu1_1,relu3_1", "--channels", "3", "--cell", "112", "-o", out});

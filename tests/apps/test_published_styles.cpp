@@ -31,7 +31,7 @@ void check_published(const char* model, const char* published, double least_db) 
   const test::TemporaryFolder folder;
   const std::string root = data->string(), output = folder / "styled.png";
   const auto result =
-      test::run_program(std::string(CHIARO_BIN_DIR) + "/stylize_engine",
+      test::run_program(test::program_path("stylize_engine"),
                         {"--model", root + "/johnson/" + model, root + "/photos/content/amber.jpg", "-o",
                          output, "--precision", "fp32"});
   REQUIRE_MESSAGE(result.status == 0, result.err);

@@ -21,9 +21,9 @@ using test::ProgramResult;
 namespace {
 
 // A folder with model.h5: width 4, one block, results that vary with the picture.
-class Workplace : public test::PictureFolder {
+class StylizeWorkplace : public test::PictureFolder {
  public:
-  Workplace() {
+  StylizeWorkplace() {
     const TransformNetConfig config{.width = 4, .residual_blocks = 1};
     ParamStore params(ParamStore::Kind::Frozen);
     declare_transform_net(params, config);
@@ -51,7 +51,7 @@ class Workplace : public test::PictureFolder {
     std::vector<std::string> all{"--threads", "1", "--precision", "fp32"};
     if (with_model) all.insert(all.end(), {"--model", model()});
     all.insert(all.end(), arguments.begin(), arguments.end());
-    return test::run_program(CHIARO_BIN_DIR "/stylize_engine", all);
+    return test::run_program(test::program_path("stylize_engine"), all);
   }
 
   // What the network makes of an RGB picture.
@@ -121,7 +121,7 @@ int largest_difference(const Image& a, const Image& b) {
 }  // namespace
 
 TEST_CASE("stylize_engine: one picture, its size, exactly the network's result") {
-  const Workplace at;
+  const StylizeWorkplace at;
   const Image photo = at.add_photo("photo.png", 45, 61);
   const ProgramResult run = at.stylize({at / "photo.png", "-o", at / "new/styled.png"});
   CHECK(run.err == "");
@@ -134,7 +134,7 @@ TEST_CASE("stylize_engine: one picture, its size, exactly the network's result")
 }
 
 TEST_CASE("stylize_engine: a folder, sub-folders, formats") {
-  const Workplace at;
+  const StylizeWorkplace at;
   const Image a = at.add_photo("in/a.png", 20, 30);
   at.add_photo("in/sub/b.jpg", 40, 24);
   at.add_photo("in/sub/c.png", 20, 30);
@@ -154,7 +154,7 @@ TEST_CASE("stylize_engine: a folder, sub-folders, formats") {
 }
 
 TEST_CASE("stylize_engine: EXIF orientation is applied") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("photo.jpg", 32, 48);
   add_orientation(at / "photo.jpg", 6);
   const Image upright = decode_image(at / "photo.jpg");
@@ -164,7 +164,7 @@ TEST_CASE("stylize_engine: EXIF orientation is applied") {
 }
 
 TEST_CASE("stylize_engine: alpha is kept and hidden colours have no influence") {
-  const Workplace at;
+  const StylizeWorkplace at;
   Image photo = at.add_photo("photo.png", 24, 32, 4);
   REQUIRE(at.stylize({at / "photo.png", "-o", at / "styled.png"}).status == 0);
   const Image styled = decode_image(at / "styled.png");
@@ -197,7 +197,7 @@ TEST_CASE("stylize_engine: alpha is kept and hidden colours have no influence") 
 }
 
 TEST_CASE("stylize_engine: grey and 16-bit pictures are accepted") {
-  const Workplace at;
+  const StylizeWorkplace at;
   std::string pixels;
   for (int i = 0; i < 16 * 16 * 6; ++i) pixels += static_cast<char>(i * i / 7);
   at.write("in/grey.png", png_16x16(8, 0, pixels.substr(0, 16 * 16)));
@@ -208,7 +208,7 @@ TEST_CASE("stylize_engine: grey and 16-bit pictures are accepted") {
 }
 
 TEST_CASE("stylize_engine: --max-size scales larger pictures down and leaves others") {
-  const Workplace at;
+  const StylizeWorkplace at;
   const Image large = at.add_photo("in/large.png", 60, 90);
   at.add_photo("in/small.png", 30, 20);
   REQUIRE(at.stylize({at / "in", "-o", at / "out", "--max-size", "45"}).status == 0);
@@ -222,7 +222,7 @@ TEST_CASE("stylize_engine: --max-size scales larger pictures down and leaves oth
 }
 
 TEST_CASE("stylize_engine: bad pictures do not stop the others") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("in/good.png", 20, 20);
   at.add_photo("in/tiny.png", 12, 40);
   at.write("in/text.jpg", "no picture");
@@ -242,7 +242,7 @@ TEST_CASE("stylize_engine: bad pictures do not stop the others") {
 }
 
 TEST_CASE("stylize_engine: a CMYK JPEG is refused in one line") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.write("cmyk.jpg", std::string_view("\xFF\xD8\xFF\xC0\0\x14\x08\0\x10\0\x10\x04", 12));
   const ProgramResult run = at.stylize({at / "cmyk.jpg", "-o", at / "out"});
   CHECK(run.status == 1);
@@ -252,7 +252,7 @@ TEST_CASE("stylize_engine: a CMYK JPEG is refused in one line") {
 }
 
 TEST_CASE("stylize_engine: a picture that does not fit is refused before any work, with a size that fits") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("in/a.png", 16, 16);
   at.add_photo("in/large.png", 1600, 2000);
   const ProgramResult run = at.stylize({at / "in", "-o", at / "out", "--memory-limit", "140"});
@@ -276,7 +276,7 @@ TEST_CASE("stylize_engine: a picture that does not fit is refused before any wor
 }
 
 TEST_CASE("stylize_engine: inputs are never overwritten, collisions stop the run before work") {
-  const Workplace at;
+  const StylizeWorkplace at;
   const Image photo = at.add_photo("a.png", 20, 20);
   at.add_photo("sub/a.png", 20, 20);
   const ProgramResult same = at.stylize({at / "a.png", "-o", at / "a.png"});
@@ -291,7 +291,7 @@ TEST_CASE("stylize_engine: inputs are never overwritten, collisions stop the run
 }
 
 TEST_CASE("stylize_engine: --verbose says what was done and what it took") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("a.png", 20, 30);
   const ProgramResult run = at.stylize({at / "a.png", "-o", at / "b.png", "--verbose"});
   REQUIRE(run.status == 0);
@@ -302,11 +302,11 @@ TEST_CASE("stylize_engine: --verbose says what was done and what it took") {
 }
 
 TEST_CASE("stylize_engine: the same picture twice gives the same file, at both precisions") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("a.png", 50, 70);
   for (const std::string precision : {"fp32", "bf16"}) {
     for (const char* name : {"x.png", "y.png"})
-      REQUIRE(test::run_program(CHIARO_BIN_DIR "/stylize_engine",
+      REQUIRE(test::run_program(test::program_path("stylize_engine"),
                                 {"--model", at.model(), at / "a.png", "-o", at / name, "--threads", "2",
                                  "--precision", precision})
                   .status == 0);
@@ -315,7 +315,7 @@ TEST_CASE("stylize_engine: the same picture twice gives the same file, at both p
 }
 
 TEST_CASE("stylize_engine: mistakes on the command line") {
-  const Workplace at;
+  const StylizeWorkplace at;
   at.add_photo("a.png", 20, 20);
   CHECK(at.stylize({at / "a.png"}).status == 2);
   CHECK(at.stylize({"-o", at / "b.png"}).status == 2);
@@ -344,7 +344,7 @@ TEST_CASE("stylize_engine: mistakes on the command line") {
 }
 
 TEST_CASE("stylize_engine: --strip writes photographs above their results") {
-  const Workplace here;
+  const StylizeWorkplace here;
   const Image photo = here.add_photo("a.png", 40, 60);
   here.add_photo("b.png", 60, 40);
   const ProgramResult run =

@@ -179,8 +179,9 @@ TEST_CASE("train_engine distill: the network serves the losses of a style traini
       tiny.train({"train.iterations=3", "distill.layers=[\"relu1_1\", \"relu2_1\", \"relu4_2\"]"}).status ==
       0);
   const std::string full = tiny.run() + "/model.h5", half = tiny.path() + "/half.h5";
-  REQUIRE(test::run_program(CHIARO_BIN_DIR "/import_weights", {full, "--as", "vgg19", "--half", "-o", half})
-              .status == 0);
+  REQUIRE(
+      test::run_program(test::program_path("import_weights"), {full, "--as", "vgg19", "--half", "-o", half})
+          .status == 0);
   CHECK(fs::file_size(half) < 0.75 * static_cast<double>(fs::file_size(full)));
   CHECK(LossNetwork::feature_names(read_weights(half), half) == Words{"relu1_1", "relu2_1", "relu4_2"});
 

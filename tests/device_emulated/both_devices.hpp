@@ -16,6 +16,8 @@
 
 namespace chiaro::both_devices {
 
+inline constexpr auto kOverwrite = GradientMode::Overwrite, kAccumulate = GradientMode::Accumulate;
+
 template <class T>
 std::vector<T> normal_values(std::int64_t count, unsigned seed, float mean = 0, float deviation = 1) {
   std::mt19937 random(seed);

@@ -10,9 +10,6 @@ namespace {
 
 using conv2d::Pass;
 
-constexpr auto kOverwrite = GradientMode::Overwrite;
-constexpr auto kAccumulate = GradientMode::Accumulate;
-
 // dw comes from sums over all pixels of rounded products: with bf16 operands their errors add up.
 template <class T>
 void check_convolution(conv2d::Problem problem) {

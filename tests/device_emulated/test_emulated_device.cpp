@@ -19,7 +19,7 @@ using test::error_of;
 
 namespace {
 
-constexpr Shape kShape{1, 1, 1, 4};
+constexpr Shape kPictureShape{1, 1, 1, 4};
 
 Buffer device_values(Context& context, const std::vector<float>& values) {
   Buffer buffer(static_cast<std::int64_t>(values.size() * 4), "values", MemoryKind::Device);
@@ -82,7 +82,7 @@ TEST_CASE("emulated device: nothing runs before it is waited for") {
   const Buffer y(16, "y", MemoryKind::Device), host(16, "result", MemoryKind::Pinned);
   auto* result = host.as<float>();
   std::fill_n(result, 4, 7.0f);
-  relu::forward(context, {x.data(), DType::F32, kShape}, {y.data(), DType::F32, kShape});
+  relu::forward(context, {x.data(), DType::F32, kPictureShape}, {y.data(), DType::F32, kPictureShape});
   copy_async(context, result, y.data(), 16);
   CHECK(std::vector<float>(result, result + 4) == std::vector<float>{7, 7, 7, 7});
   synchronize(context);

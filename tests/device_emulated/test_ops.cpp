@@ -25,30 +25,27 @@ using test::error_of;
 
 namespace {
 
-constexpr Shape kShape{2, 6, 8, 8};
-
-constexpr auto kOverwrite = GradientMode::Overwrite;
-constexpr auto kAccumulate = GradientMode::Accumulate;
+constexpr Shape kOpShape{2, 6, 8, 8};
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("ops on both devices: element by element", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
-    const auto x = a.input<T>(kShape, 1), dy = a.input<T>(kShape, 2);
-    auto y = a.output<T>(kShape);
+    const auto x = a.input<T>(kOpShape, 1), dy = a.input<T>(kOpShape, 2);
+    auto y = a.output<T>(kOpShape);
     relu::forward(context, x, y);
-    relu::backward(context, y, dy, a.output<T>(kShape), kOverwrite);
-    relu::backward(context, y, dy, a.changed<T>(kShape, 3), kAccumulate);
-    y = a.output<T>(kShape);
+    relu::backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
+    relu::backward(context, y, dy, a.changed<T>(kOpShape, 3), kAccumulate);
+    y = a.output<T>(kOpShape);
     tanh_output::forward(context, x, y);
-    tanh_output::backward(context, y, dy, a.output<T>(kShape), kOverwrite);
-    const float* mean = a.input(normal_values<float>(kShape.c, 4));
-    const float* scale = a.input(normal_values<float>(kShape.c, 5));
-    channel_affine::forward(context, x, mean, scale, a.output<T>(kShape));
-    channel_affine::backward(context, dy, scale, a.changed<T>(kShape, 6), kAccumulate);
-    assign::run(context, x, a.output<T>(kShape), kOverwrite);
-    assign::run(context, x, a.output<float>(kShape), kOverwrite);
-    assign::run(context, x, a.changed<T>(kShape, 7), kAccumulate);
+    tanh_output::backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
+    const float* mean = a.input(normal_values<float>(kOpShape.c, 4));
+    const float* scale = a.input(normal_values<float>(kOpShape.c, 5));
+    channel_affine::forward(context, x, mean, scale, a.output<T>(kOpShape));
+    channel_affine::backward(context, dy, scale, a.changed<T>(kOpShape, 6), kAccumulate);
+    assign::run(context, x, a.output<T>(kOpShape), kOverwrite);
+    assign::run(context, x, a.output<float>(kOpShape), kOverwrite);
+    assign::run(context, x, a.changed<T>(kOpShape, 7), kAccumulate);
     assign::run(context, x, {}, GradientMode::Ignore);
   });
 }
@@ -69,36 +66,36 @@ TEST_CASE_TEMPLATE("ops on both devices: borders and windows", T, float, bf16) {
   for (const BorderMode mode : {BorderMode::Reflect, BorderMode::Replicate})
     check_same(kTolerance<T>, [&](Context& context, Arrays& a) {
       const Border border{1, 2, 3, 0, mode};
-      const Shape outer = border.outer(kShape);
-      border::forward(context, a.input<T>(kShape, 1), a.output<T>(outer), border);
-      border::backward(context, a.input<T>(outer, 2), a.changed<T>(kShape, 3), kAccumulate, border);
+      const Shape outer = border.outer(kOpShape);
+      border::forward(context, a.input<T>(kOpShape, 1), a.output<T>(outer), border);
+      border::backward(context, a.input<T>(outer, 2), a.changed<T>(kOpShape, 3), kAccumulate, border);
       border::fill_in_place(context, a.changed<T>(outer, 4), border);
       border::fold_in_place(context, a.changed<T>(outer, 5), border);
       const Shape window{2, 3, 4, 8};
-      border::crop_forward(context, a.input<T>(kShape, 6), a.output<T>(window), 1, 2);
-      border::crop_backward(context, a.input<T>(window, 7), a.output<T>(kShape), kOverwrite, 1, 2);
+      border::crop_forward(context, a.input<T>(kOpShape, 6), a.output<T>(window), 1, 2);
+      border::crop_backward(context, a.input<T>(window, 7), a.output<T>(kOpShape), kOverwrite, 1, 2);
     });
 }
 
 TEST_CASE_TEMPLATE("ops on both devices: instance norm", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
     instance_norm::Attributes attributes{.relu = true, .out_border = Border::uniform(1)};
-    const Shape outer = attributes.out_border.outer(kShape);
-    const auto x = a.input<T>(kShape, 1, 0.5f), residual = a.input<T>(kShape, 2);
-    const float* gamma = a.input(normal_values<float>(kShape.c, 3, 1));
-    const float* beta = a.input(normal_values<float>(kShape.c, 4));
-    auto* mean = a.output<float>(kShape.n * kShape.c);
-    auto* rstd = a.output<float>(kShape.n * kShape.c);
-    instance_norm::forward(context,
-                           {.x = x,
-                            .gamma = gamma,
-                            .beta = beta,
-                            .residual = residual,
-                            .y = a.output<T>(outer),
-                            .mean = mean,
-                            .rstd = rstd,
-                            .workspace = a.workspace(instance_norm::forward_workspace_bytes(context, kShape)),
-                            .attr = attributes});
+    const Shape outer = attributes.out_border.outer(kOpShape);
+    const auto x = a.input<T>(kOpShape, 1, 0.5f), residual = a.input<T>(kOpShape, 2);
+    const float* gamma = a.input(normal_values<float>(kOpShape.c, 3, 1));
+    const float* beta = a.input(normal_values<float>(kOpShape.c, 4));
+    auto* mean = a.output<float>(kOpShape.n * kOpShape.c);
+    auto* rstd = a.output<float>(kOpShape.n * kOpShape.c);
+    instance_norm::forward(
+        context, {.x = x,
+                  .gamma = gamma,
+                  .beta = beta,
+                  .residual = residual,
+                  .y = a.output<T>(outer),
+                  .mean = mean,
+                  .rstd = rstd,
+                  .workspace = a.workspace(instance_norm::forward_workspace_bytes(context, kOpShape)),
+                  .attr = attributes});
     instance_norm::backward(
         context, {.x = x,
                   .gamma = gamma,
@@ -106,14 +103,14 @@ TEST_CASE_TEMPLATE("ops on both devices: instance norm", T, float, bf16) {
                   .mean = mean,
                   .rstd = rstd,
                   .dy = a.input<T>(outer, 5),
-                  .dx = a.changed<T>(kShape, 6),
+                  .dx = a.changed<T>(kOpShape, 6),
                   .dx_mode = kAccumulate,
-                  .dgamma = a.output<float>(kShape.c),
-                  .dbeta = a.output<float>(kShape.c),
+                  .dgamma = a.output<float>(kOpShape.c),
+                  .dbeta = a.output<float>(kOpShape.c),
                   .param_mode = kOverwrite,
-                  .dresidual = a.output<T>(kShape),
+                  .dresidual = a.output<T>(kOpShape),
                   .dresidual_mode = kOverwrite,
-                  .workspace = a.workspace(instance_norm::backward_workspace_bytes(context, kShape)),
+                  .workspace = a.workspace(instance_norm::backward_workspace_bytes(context, kOpShape)),
                   .attr = attributes});
   });
 }
@@ -121,68 +118,70 @@ TEST_CASE_TEMPLATE("ops on both devices: instance norm", T, float, bf16) {
 TEST_CASE_TEMPLATE("ops on both devices: batch norm in training", T, float, bf16) {
   namespace training = batch_norm::training;
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
-    const auto x = a.input<T>(kShape, 1, 0.5f);
-    const float* scale = a.input(normal_values<float>(kShape.c, 3, 1));
-    const float* offset = a.input(normal_values<float>(kShape.c, 4));
-    auto* mean = a.output<float>(kShape.c);
-    auto* rstd = a.output<float>(kShape.c);
-    const auto y = a.output<T>(kShape);
-    training::forward(context, {.x = x,
-                                .scale = scale,
-                                .offset = offset,
-                                .residual = a.input<T>(kShape, 2),
-                                .y = y,
-                                .mean = mean,
-                                .rstd = rstd,
-                                .running_mean = a.changed(normal_values<float>(kShape.c, 5)),
-                                .running_variance = a.changed(normal_values<float>(kShape.c, 6, 3)),
-                                .workspace = a.workspace(training::forward_workspace_bytes(context, kShape)),
-                                .attr = {.relu = true}});
+    const auto x = a.input<T>(kOpShape, 1, 0.5f);
+    const float* scale = a.input(normal_values<float>(kOpShape.c, 3, 1));
+    const float* offset = a.input(normal_values<float>(kOpShape.c, 4));
+    auto* mean = a.output<float>(kOpShape.c);
+    auto* rstd = a.output<float>(kOpShape.c);
+    const auto y = a.output<T>(kOpShape);
+    training::forward(context,
+                      {.x = x,
+                       .scale = scale,
+                       .offset = offset,
+                       .residual = a.input<T>(kOpShape, 2),
+                       .y = y,
+                       .mean = mean,
+                       .rstd = rstd,
+                       .running_mean = a.changed(normal_values<float>(kOpShape.c, 5)),
+                       .running_variance = a.changed(normal_values<float>(kOpShape.c, 6, 3)),
+                       .workspace = a.workspace(training::forward_workspace_bytes(context, kOpShape)),
+                       .attr = {.relu = true}});
     training::backward(context,
                        {.x = x,
                         .y = y,
                         .scale = scale,
                         .mean = mean,
                         .rstd = rstd,
-                        .dy = a.input<T>(kShape, 7),
-                        .dx = a.output<T>(kShape),
-                        .dscale = a.output<float>(kShape.c),
-                        .doffset = a.output<float>(kShape.c),
-                        .dresidual = a.changed<T>(kShape, 8),
+                        .dy = a.input<T>(kOpShape, 7),
+                        .dx = a.output<T>(kOpShape),
+                        .dscale = a.output<float>(kOpShape.c),
+                        .doffset = a.output<float>(kOpShape.c),
+                        .dresidual = a.changed<T>(kOpShape, 8),
                         .dresidual_mode = kAccumulate,
-                        .workspace = a.workspace(training::backward_workspace_bytes(context, kShape)),
+                        .workspace = a.workspace(training::backward_workspace_bytes(context, kOpShape)),
                         .attr = {.relu = true}});
   });
 }
 
 TEST_CASE_TEMPLATE("ops on both devices: Gram matrix and losses", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
-    const auto f = a.input<T>(kShape, 1), target = a.input<T>({1, 6, 8, 8}, 2), other = a.input<T>(kShape, 3);
-    auto* g = a.output<float>(kShape.n * kShape.c * kShape.c);
-    gram::forward(context, f, g, 0.01f, a.workspace(gram::forward_workspace_bytes(context, kShape)));
-    gram::backward(context, f, g, 0.5f, a.changed<T>(kShape, 4), kAccumulate,
-                   a.workspace(gram::backward_workspace_bytes(context, kShape, dtype_of<T>)));
+    const auto f = a.input<T>(kOpShape, 1), target = a.input<T>({1, 6, 8, 8}, 2),
+               other = a.input<T>(kOpShape, 3);
+    auto* g = a.output<float>(kOpShape.n * kOpShape.c * kOpShape.c);
+    gram::forward(context, f, g, 0.01f, a.workspace(gram::forward_workspace_bytes(context, kOpShape)));
+    gram::backward(context, f, g, 0.5f, a.changed<T>(kOpShape, 4), kAccumulate,
+                   a.workspace(gram::backward_workspace_bytes(context, kOpShape, dtype_of<T>)));
     losses::mse_forward(context, f, target, 0.1, a.output<float>(1),
-                        a.workspace(losses::mse_workspace_bytes(context, kShape)));
-    losses::mse_backward(context, f, target, 0.1, a.changed<T>(kShape, 5), kAccumulate);
+                        a.workspace(losses::mse_workspace_bytes(context, kOpShape)));
+    losses::mse_backward(context, f, target, 0.1, a.changed<T>(kOpShape, 5), kAccumulate);
     losses::tv_forward(context, f, 3, a.output<float>(1),
-                       a.workspace(losses::tv_workspace_bytes(context, kShape)));
-    losses::tv_backward(context, f, 3, a.output<T>(kShape), kOverwrite);
+                       a.workspace(losses::tv_workspace_bytes(context, kOpShape)));
+    losses::tv_backward(context, f, 3, a.output<T>(kOpShape), kOverwrite);
     losses::mse_forward_backward(context, f, target, 0.1, 3, a.output<float>(1),
-                                 a.workspace(losses::mse_workspace_bytes(context, kShape)),
-                                 a.output<T>(kShape), kOverwrite);
+                                 a.workspace(losses::mse_workspace_bytes(context, kOpShape)),
+                                 a.output<T>(kOpShape), kOverwrite);
     losses::tv_forward_backward(context, f, 3, 2, a.output<float>(1),
-                                a.workspace(losses::tv_workspace_bytes(context, kShape)),
-                                a.changed<T>(kShape, 9), kAccumulate);
-    auto* inverse = a.output<float>(kShape.n);
+                                a.workspace(losses::tv_workspace_bytes(context, kOpShape)),
+                                a.changed<T>(kOpShape, 9), kAccumulate);
+    auto* inverse = a.output<float>(kOpShape.n);
     losses::relative_forward(context, f, other, 0.5, a.output<float>(1), inverse,
-                             a.workspace(losses::relative_workspace_bytes(context, kShape)));
-    losses::relative_backward(context, f, other, inverse, 0.5, a.output<T>(kShape), kOverwrite);
+                             a.workspace(losses::relative_workspace_bytes(context, kOpShape)));
+    losses::relative_backward(context, f, other, inverse, 0.5, a.output<T>(kOpShape), kOverwrite);
     auto* state = a.output<float>(losses::kBerhuStateSize);
-    const auto depth = a.input<float>(kShape, 6, 1.0f);  // some below 0: missing
+    const auto depth = a.input<float>(kOpShape, 6, 1.0f);  // some below 0: missing
     losses::berhu_forward(context, f, depth, 2, a.output<float>(1), state,
-                          a.workspace(losses::berhu_workspace_bytes(context, kShape)));
-    losses::berhu_backward(context, f, depth, state, 2, a.output<T>(kShape), kOverwrite);
+                          a.workspace(losses::berhu_workspace_bytes(context, kOpShape)));
+    losses::berhu_backward(context, f, depth, state, 2, a.output<T>(kOpShape), kOverwrite);
   });
 }
 
@@ -192,8 +191,8 @@ TEST_CASE_TEMPLATE("ops on both devices: interleave, upsample, max pool", T, flo
     std::array<interleave::Source, 4> sources;
     std::array<interleave::Target, 4> targets;
     for (unsigned i = 0; i < 4; ++i) {
-      sources[i] = {a.input<T>(kShape, i)};
-      targets[i] = {a.output<T>(kShape)};
+      sources[i] = {a.input<T>(kOpShape, i)};
+      targets[i] = {a.output<T>(kOpShape)};
     }
     const auto dy = a.input<T>(doubled, 9);
     interleave::forward(
@@ -201,7 +200,7 @@ TEST_CASE_TEMPLATE("ops on both devices: interleave, upsample, max pool", T, flo
         {.sources = sources, .add = a.input<T>(doubled, 8), .y = a.output<T>(doubled), .relu = true});
     interleave::backward(context, {.dy = dy, .targets = targets, .zero_rest = true});
     upsample::upsample_nearest_forward(context, sources[0].t, a.output<T>(doubled));
-    upsample::upsample_nearest_backward(context, dy, a.changed<T>(kShape, 10), kAccumulate);
+    upsample::upsample_nearest_backward(context, dy, a.changed<T>(kOpShape, 10), kAccumulate);
     auto* folded = a.output<float>(16 * 4 * 3);
     upsample::fold_weights(context, a.input(normal_values<float>(9 * 4 * 3, 13)), 4, 3, folded);
     upsample::unfold_gradient(context, folded, 4, 3, a.output<float>(9 * 4 * 3), kOverwrite);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/training/optimizer.hpp"
 #include "engine/param_store.hpp"

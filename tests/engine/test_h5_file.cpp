@@ -16,19 +16,19 @@ namespace {
 using test::contains;
 using test::error_of;
 using test::TemporaryFolder;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 void write_sample(const std::filesystem::path& path) {
   H5Writer out(path);
-  out.floats("a/single", Shape{2, 3}, std::vector<float>{1, -2, 3.5f, 4, 5, 6});
-  out.floats("a/half", Shape{2}, std::vector<float>{0.5f, -65504.0f}, H5Float::Half);
-  out.floats("a/double", Shape{1}, std::vector<float>{0.25f}, H5Float::Double);
-  out.doubles("a/exact", Shape{2}, std::vector<double>{0.1, 1e300});
-  out.integers("z", Shape{2}, std::vector<std::int64_t>{-1, std::int64_t{1} << 60});
-  out.bytes("packed", Shape{4, 2}, std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5, 254, 255}, 6);
+  out.floats("a/single", Extents{2, 3}, std::vector<float>{1, -2, 3.5f, 4, 5, 6});
+  out.floats("a/half", Extents{2}, std::vector<float>{0.5f, -65504.0f}, H5Float::Half);
+  out.floats("a/double", Extents{1}, std::vector<float>{0.25f}, H5Float::Double);
+  out.doubles("a/exact", Extents{2}, std::vector<double>{0.1, 1e300});
+  out.integers("z", Extents{2}, std::vector<std::int64_t>{-1, std::int64_t{1} << 60});
+  out.bytes("packed", Extents{4, 2}, std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5, 254, 255}, 6);
   out.strings("names", {"", "caf\xc3\xa9", "long enough to leave the short string"});
-  out.floats("scalar", Shape{}, std::vector<float>{7});
-  out.floats("empty", Shape{0, 3}, std::vector<float>{});
+  out.floats("scalar", Extents{}, std::vector<float>{7});
+  out.floats("empty", Extents{0, 3}, std::vector<float>{});
   out.group("b/c");
   out.attribute("/", "title", "one text");
   out.attribute("a", "list", std::vector<std::string>{"x", "", "longer"});
@@ -42,17 +42,17 @@ TEST_CASE("h5_file: what was written is read back") {
   const TemporaryFolder folder;
   write_sample(folder / "sample.h5");
   const H5Reader in(folder / "sample.h5");
-  CHECK(in.floats("a/single", Shape{2, 3}) == std::vector<float>{1, -2, 3.5f, 4, 5, 6});
-  CHECK(in.floats("/a/single", Shape{-1, 3}).size() == 6);
+  CHECK(in.floats("a/single", Extents{2, 3}) == std::vector<float>{1, -2, 3.5f, 4, 5, 6});
+  CHECK(in.floats("/a/single", Extents{-1, 3}).size() == 6);
   CHECK(in.floats("a/half") == std::vector<float>{0.5f, -65504.0f});
   CHECK(in.floats("a/double") == std::vector<float>{0.25f});
-  CHECK(in.doubles("a/exact", Shape{2}) == std::vector<double>{0.1, 1e300});
+  CHECK(in.doubles("a/exact", Extents{2}) == std::vector<double>{0.1, 1e300});
   CHECK(in.integers("z") == std::vector<std::int64_t>{-1, std::int64_t{1} << 60});
   CHECK(in.bytes("packed") == std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5, 254, 255});
   CHECK(in.strings("names") ==
         std::vector<std::string>{"", "caf\xc3\xa9", "long enough to leave the short string"});
-  CHECK(in.floats("scalar", Shape{}) == std::vector<float>{7});
-  CHECK(in.floats("empty", Shape{0, 3}).empty());
+  CHECK(in.floats("scalar", Extents{}) == std::vector<float>{7});
+  CHECK(in.floats("empty", Extents{0, 3}).empty());
   CHECK(in.string_attribute("/", "title") == "one text");
   CHECK(in.strings_attribute("a", "list") == std::vector<std::string>{"x", "", "longer"});
   CHECK(in.strings_attribute("a", "none").empty());
@@ -111,9 +111,9 @@ TEST_CASE("h5_file: half precision rounds to nearest and refuses what does not f
   const TemporaryFolder folder;
   H5Writer out(folder / "half.h5");
   const std::vector<float> values = {1.0f + 0x1.8p-11f, 1.0f + 0x1p-11f, -3.14159f, 0x1p-24f, 0.0f};
-  out.floats("values", Shape{5}, values, H5Float::Half);
+  out.floats("values", Extents{5}, values, H5Float::Half);
   const std::string error =
-      error_of([&] { out.floats("large", Shape{1}, std::vector<float>{70000.0f}, H5Float::Half); });
+      error_of([&] { out.floats("large", Extents{1}, std::vector<float>{70000.0f}, H5Float::Half); });
   CHECK(contains(error, "half.h5: dataset '/large' holds 70000, beyond the 65504 of half precision"));
   out.close();
   const std::vector<float> expected = {1.0f + 0x1p-10f, 1.0f, -3.140625f, 0x1p-24f, 0.0f};
@@ -125,7 +125,7 @@ TEST_CASE("h5_file: rows of bytes are written and read piece by piece") {
   for (const int gzip : {0, 4}) {
     const auto path = folder / "rows.h5";
     H5Writer out(path);
-    out.create_bytes("photos", Shape{5, 2, 2}, gzip);
+    out.create_bytes("photos", Extents{5, 2, 2}, gzip);
     out.write_byte_rows("photos", 3, 2, std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7, 8});
     out.write_byte_rows("photos", 0, 1, std::vector<std::uint8_t>{9, 10, 11, 12});
     CHECK_THROWS_AS(out.write_byte_rows("photos", 4, 2, std::vector<std::uint8_t>(8)), Error);
@@ -145,7 +145,7 @@ TEST_CASE("h5_file: a file appears under its name only when it is closed") {
   write_text(path, "the old contents");
   {
     H5Writer out(path);
-    out.floats("x", Shape{1}, std::vector<float>{1});
+    out.floats("x", Extents{1}, std::vector<float>{1});
     CHECK(read_text(path) == "the old contents");
     CHECK(folder.entries() == 2);
   }
@@ -153,7 +153,7 @@ TEST_CASE("h5_file: a file appears under its name only when it is closed") {
   CHECK(folder.entries() == 1);
 
   H5Writer out(path);
-  out.floats("x", Shape{1}, std::vector<float>{1});
+  out.floats("x", Extents{1}, std::vector<float>{1});
   out.close();
   CHECK(folder.entries() == 1);
   CHECK(H5Reader(path).floats("x") == std::vector<float>{1});
@@ -174,10 +174,10 @@ TEST_CASE("h5_file: messages name the file, the object, what was found and what 
   const H5Reader in(path);
   const std::string name = path.string();
   CHECK(error_of([&] {
-          in.floats("a/single", Shape{3, 2});
+          in.floats("a/single", Extents{3, 2});
         }) == name + ": dataset '/a/single' has shape (2,3), expected (3,2)");
   CHECK(error_of([&] {
-          in.floats("a/single", Shape{2, 3, 1});
+          in.floats("a/single", Extents{2, 3, 1});
         }) == name + ": dataset '/a/single' has shape (2,3), expected (2,3,1)");
   CHECK(error_of([&] { in.floats("a/singel"); }) ==
         name + ": no dataset '/a/singel'; did you mean 'single'?");
@@ -235,7 +235,7 @@ TEST_CASE("h5_file: a dataset that claims more than the file can hold is refused
   const TemporaryFolder folder;
   const auto path = folder / "claims.h5";
   H5Writer out(path);
-  out.create_bytes("huge", Shape{1 << 20, 1 << 20}, 9);  // no chunk is ever written
+  out.create_bytes("huge", Extents{1 << 20, 1 << 20}, 9);  // no chunk is ever written
   out.close();
   CHECK(contains(error_of([&] { H5Reader(path).bytes("huge"); }), "more than a file of"));
 }

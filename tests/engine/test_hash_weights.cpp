@@ -9,11 +9,11 @@
 namespace chiaro::test {
 namespace {
 
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 struct Expected {
   const char* name;
-  Shape shape;
+  Extents shape;
   std::uint32_t seed;
   HashRuleFunction rule;
   float first, second, last;  // printed by hash_values.tensor as float.hex()
@@ -49,7 +49,7 @@ TEST_CASE("hash_weights: parameters equal those of the Python twin, bit for bit"
 }
 
 TEST_CASE("hash_weights: the training step scales some parameters") {
-  const Shape shape = {4, 3, 3, 2};
+  const Extents shape = {4, 3, 3, 2};
   const std::vector<float> scaled = hash_tensor("conv4_2.weight", shape, kSeedVgg, train_step_rule);
   CHECK(scaled[0] == -0x1.3c1576p+0f);
   CHECK(scaled[1] == 0x1.254d7cp-2f);
@@ -68,7 +68,7 @@ TEST_CASE("hash_weights: pictures equal those of the Python twin") {
 }
 
 TEST_CASE("hash_weights: an unknown kind of parameter is an error") {
-  CHECK_THROWS_WITH_AS(hash_tensor("norm1.slope", Shape{4}, kSeedTransform),
+  CHECK_THROWS_WITH_AS(hash_tensor("norm1.slope", Extents{4}, kSeedTransform),
                        "hash_rule: 'norm1.slope' ends with no known kind of parameter", Error);
 }
 

@@ -49,7 +49,7 @@ Image decode_bytes(const std::string& bytes) {
   return decode_image(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), "p");
 }
 
-std::string error_of(const std::string& bytes) {
+std::string refusal_of(const std::string& bytes) {
   try {
     decode_bytes(bytes);
   } catch (const Error& error) {
@@ -145,7 +145,7 @@ TEST_CASE("image files: BMP is read, bottom row first") {
   const std::string rows = text({1, 2, 3, 4, 5, 6, 0, 0, 11, 12, 13, 14, 15, 16, 0, 0});
   CHECK(decode_bytes(header + rows).pixels ==
         std::vector<std::uint8_t>{13, 12, 11, 16, 15, 14, 3, 2, 1, 6, 5, 4});
-  CHECK(error_of((header + rows).substr(0, 68)) ==
+  CHECK(refusal_of((header + rows).substr(0, 68)) ==
         "p: the BMP data ends early (68 bytes); the file was cut off, fetch it again");
 }
 
@@ -183,41 +183,41 @@ TEST_CASE("image files: a cut PNG or JPEG is an error") {
   encode_image(folder / "a.png", smooth_image(64, 64));
   const std::string png = contents(folder / "a.png");
   const std::string cut_png = png.substr(0, png.size() - 12);  // without IEND, all pixels still there
-  CHECK(error_of(cut_png) ==
+  CHECK(refusal_of(cut_png) ==
         fmt::format("p: the PNG data ends early ({} bytes); the file was cut off, fetch it again",
                     cut_png.size()));
-  CHECK(error_of(png.substr(0, 20)) ==
+  CHECK(refusal_of(png.substr(0, 20)) ==
         "p: the file ends inside its header (20 bytes); it was cut off, fetch it again");
 
   const std::string jpeg = jpeg_bytes(smooth_image(64, 64));
   const std::string cut_jpeg = jpeg.substr(0, jpeg.size() - 200);
-  CHECK(error_of(cut_jpeg) ==
+  CHECK(refusal_of(cut_jpeg) ==
         fmt::format("p: the JPEG data ends early ({} bytes); the file was cut off, fetch it again",
                     cut_jpeg.size()));
-  CHECK(error_of(jpeg.substr(0, jpeg.size() - 2)).starts_with("p: the JPEG data ends early"));
-  CHECK(error_of(jpeg.substr(0, 100)) ==
+  CHECK(refusal_of(jpeg.substr(0, jpeg.size() - 2)).starts_with("p: the JPEG data ends early"));
+  CHECK(refusal_of(jpeg.substr(0, 100)) ==
         "p: the file ends inside its header (100 bytes); it was cut off, fetch it again");
   CHECK(decode_bytes(jpeg + "trailing bytes") == decode_bytes(jpeg));
 }
 
 TEST_CASE("image files: what is no usable picture gets one clear line") {
-  CHECK(error_of("") == "p: the file is empty (0 bytes); fetch it again");
-  CHECK(error_of("<!DOCTYPE html><html>404</html>") ==
+  CHECK(refusal_of("") == "p: the file is empty (0 bytes); fetch it again");
+  CHECK(refusal_of("<!DOCTYPE html><html>404</html>") ==
         "p: not a JPEG, PNG or BMP picture (found an HTML page); convert or remove it");
-  CHECK(error_of("hello\n") == "p: not a JPEG, PNG or BMP picture (found text); convert or remove it");
-  CHECK(error_of("RIFF1234WEBPVP8 ") ==
+  CHECK(refusal_of("hello\n") == "p: not a JPEG, PNG or BMP picture (found text); convert or remove it");
+  CHECK(refusal_of("RIFF1234WEBPVP8 ") ==
         "p: not a JPEG, PNG or BMP picture (found a WebP file); convert or remove it");
-  CHECK(error_of(text({1, 2, 3, 4})) ==
+  CHECK(refusal_of(text({1, 2, 3, 4})) ==
         "p: not a JPEG, PNG or BMP picture (found unknown binary data); convert or remove it");
-  CHECK(error_of(text({0xFF, 0xD8, 0xFF, 0xC0, 0, 20, 8, 0, 16, 0, 16, 4})) ==
+  CHECK(refusal_of(text({0xFF, 0xD8, 0xFF, 0xC0, 0, 20, 8, 0, 16, 0, 16, 4})) ==
         "p: CMYK JPEG is not supported; convert it to RGB first");
-  CHECK(error_of(png_start(0, 7, 8, 2)) ==
+  CHECK(refusal_of(png_start(0, 7, 8, 2)) ==
         "p: the PNG header says 0 x 7 pixels (width x height); replace the file");
-  CHECK(error_of(png_start(60000, 60000, 8, 2)) ==
+  CHECK(refusal_of(png_start(60000, 60000, 8, 2)) ==
         "p: the PNG header says 60000 x 60000 pixels; the limit is 65536 per side and 268 million in all");
-  CHECK(error_of(png_start(0xFFFFFFFF, 1, 8, 2)) ==
+  CHECK(refusal_of(png_start(0xFFFFFFFF, 1, 8, 2)) ==
         "p: the PNG header says 4294967295 x 1 pixels; the limit is 65536 per side and 268 million in all");
-  CHECK(error_of(png_start(4, 4, 8, 2) + png_row(text({1, 2, 3}))) ==
+  CHECK(refusal_of(png_start(4, 4, 8, 2) + png_row(text({1, 2, 3}))) ==
         "p: damaged or unusual PNG (decoder: not enough pixels); save it again as a plain JPEG or PNG");
 }
 

@@ -38,7 +38,7 @@ void write_photos(const PictureFolder& folder, int count) {
   }
 }
 
-LoaderOptions small_options(int workers) {
+LoaderOptions loader_options(int workers) {
   LoaderOptions options;
   options.batches.image_size = 8;
   options.batches.batch_size = 3;
@@ -92,11 +92,11 @@ TEST_CASE("loader: batches do not depend on workers, cache, prefetch or where a 
   const PictureFolder folder;
   write_photos(folder, 7);
   const std::shared_ptr<const PhotoSource> source = open_photo_source({folder.path()});
-  const std::vector<Batch> expected = take(source, small_options(0), 12);
+  const std::vector<Batch> expected = take(source, loader_options(0), 12);
   CHECK_FALSE(equal(expected[0], expected[7]));
   for (const int workers : {0, 1, 3}) {
     for (const std::int64_t cache_bytes : {0, 900, 1 << 20}) {
-      LoaderOptions options = small_options(workers);
+      LoaderOptions options = loader_options(workers);
       options.batches.cache_bytes = cache_bytes;
       options.prefetch = 1 + workers;
       options.first_batch = 5;
@@ -104,7 +104,7 @@ TEST_CASE("loader: batches do not depend on workers, cache, prefetch or where a 
       for (std::size_t i = 0; i < 7; ++i) CHECK(equal(batches[i], expected[i + 5]));
     }
   }
-  LoaderOptions other_seed = small_options(0);
+  LoaderOptions other_seed = loader_options(0);
   other_seed.batches.seed = 2;
   CHECK_FALSE(equal(take(source, other_seed, 1)[0], expected[0]));
 }
@@ -114,7 +114,7 @@ TEST_CASE("loader: every photo once per epoch, in a new order each time; in file
   write_photos(folder, 7);
   const std::shared_ptr<const PhotoSource> source = open_photo_source({folder.path()});
   for (const bool shuffle : {true, false}) {
-    LoaderOptions options = small_options(2);
+    LoaderOptions options = loader_options(2);
     options.batches.shuffle = shuffle;
     std::vector<std::int64_t> photos;
     for (const Batch& batch : take(source, options, 7)) {
@@ -136,7 +136,7 @@ TEST_CASE("loader: random crops are squares from along the long side, all places
   encode_image(folder / "wide/a.png", marked_photo(1, 8, 11));
   encode_image(folder / "high/a.png", marked_photo(1, 11, 8));
   for (const bool wide : {true, false}) {
-    LoaderOptions options = small_options(0);
+    LoaderOptions options = loader_options(0);
     std::set<int> places;
     for (const Batch& batch : take(open_photo_source({folder / (wide ? "wide" : "high")}), options, 30)) {
       for (std::int64_t j = 0; j < 3; ++j) {
@@ -160,7 +160,7 @@ TEST_CASE("loader: random crops are squares from along the long side, all places
 TEST_CASE("loader: center crop, and no crop at all") {
   const PictureFolder folder;
   encode_image(folder / "a.png", marked_photo(1, 8, 12));
-  LoaderOptions options = small_options(0);
+  LoaderOptions options = loader_options(0);
   options.batches.crop = CropMode::Center;
   CHECK(take(open_photo_source({folder.path()}), options, 1)[0].pixels[1] == 2);
 
@@ -176,7 +176,7 @@ TEST_CASE("loader: center crop, and no crop at all") {
 TEST_CASE("loader: large photos are scaled to the short side, transparent ones shown on white") {
   const PictureFolder folder;
   encode_image(folder / "a.png", Image(40, 64, 4, 0));
-  const Batch batch = take(open_photo_source({folder.path()}), small_options(0), 1)[0];
+  const Batch batch = take(open_photo_source({folder.path()}), loader_options(0), 1)[0];
   CHECK(batch.pixels == std::vector<std::uint8_t>(3 * 8 * 8 * 3, 255));
 }
 
@@ -186,7 +186,7 @@ TEST_CASE("loader: bad photos are replaced the same way every time and reported 
   folder.write("b.png", "not a picture");
   encode_image(folder / "d.png", Image(1, 40, 3));
   const std::shared_ptr<const PhotoSource> source = open_photo_source({folder.path()});
-  const std::vector<Batch> expected = take(source, small_options(0), 10);
+  const std::vector<Batch> expected = take(source, loader_options(0), 10);
   for (const Batch& batch : expected) {
     for (std::size_t j = 0; j < 3; ++j) {
       CHECK(batch.photos[j] != 1);
@@ -194,7 +194,7 @@ TEST_CASE("loader: bad photos are replaced the same way every time and reported 
       CHECK(batch.pixels[j * 192] == batch.photos[j]);
     }
   }
-  Loader loader(source, small_options(3));
+  Loader loader(source, loader_options(3));
   CHECK(loader.bad_photos().size() <= 2);
   for (const Batch& batch : expected) CHECK(equal(loader.next(), batch));
   const std::vector<BadPhoto> bad = loader.bad_photos();
@@ -212,7 +212,7 @@ TEST_CASE("loader: when no photo can be used, next says so, every time") {
   const PictureFolder folder;
   folder.write("a.jpg", "");
   for (const int workers : {0, 2}) {
-    Loader loader(open_photo_source({folder.path()}), small_options(workers));
+    Loader loader(open_photo_source({folder.path()}), loader_options(workers));
     const std::string expected =
         "photos: none of 1 photos in a row can be used; the first: " + (folder / "a.jpg") +
         ": the file is empty (0 bytes); fetch it again";
@@ -228,7 +228,7 @@ TEST_CASE("loader: other failures than bad photos come out of next as they are")
     std::string name(std::int64_t) const override { return "x"; }
     Image read(std::int64_t) const override { throw std::bad_alloc(); }
   };
-  Loader loader(std::make_shared<BrokenSource>(), small_options(1));
+  Loader loader(std::make_shared<BrokenSource>(), loader_options(1));
   CHECK_THROWS_AS(loader.next(), std::bad_alloc);
   CHECK(loader.bad_photos().empty());
   CHECK(loader.bad_photo_summary() == "");
@@ -239,7 +239,7 @@ TEST_CASE("loader: ends cleanly at any moment") {
   write_photos(folder, 3);
   const std::shared_ptr<const PhotoSource> source = open_photo_source({folder.path()});
   for (int i = 0; i < 30; ++i) {
-    Loader loader(source, small_options(1 + i % 3));
+    Loader loader(source, loader_options(1 + i % 3));
     for (int j = 0; j < i % 4; ++j) loader.next();
   }
 }
@@ -257,7 +257,7 @@ TEST_CASE("packed images: the loader gives the same pixels as from the files, cu
   const std::shared_ptr<const PhotoSource> source = open_photo_source({packed});
   CHECK(source->count() == 5);
   CHECK(source->name(2) == folder / "c.png");
-  LoaderOptions options = small_options(3);
+  LoaderOptions options = loader_options(3);
   options.batches.crop = CropMode::Center;
   const std::vector<Batch> from_files = take(open_photo_source({folder.path()}), options, 6);
   options.batches.crop = CropMode::None;

@@ -15,7 +15,7 @@ struct InterleaveCase {
   Shape y;
   bool one_tensor;
 };
-const std::vector<InterleaveCase> kCases = {
+const std::vector<InterleaveCase> kInterleaveCases = {
     {{1, 6, 8, 3}, false}, {{2, 4, 6, 8}, false}, {{1, 8, 4, 16}, true}, {{2, 6, 4, 5}, true}};
 
 struct Phases {
@@ -41,7 +41,7 @@ struct Phases {
 }  // namespace
 
 TEST_CASE_TEMPLATE("interleave cuda: integers exactly as the plain loops", T, float, bf16) {
-  for (const InterleaveCase& k : kCases)
+  for (const InterleaveCase& k : kInterleaveCases)
     for (const bool with_add : {false, true})
       for (const std::int64_t offset : {0, 1}) {
         INFO(to_string(k.y), k.one_tensor ? ", one tensor" : ", four tensors", ", offset ", offset);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("interleave cuda: integers exactly as the plain loops", T, fl
 
 // What the fused pass replaces: the mask in place, the gradient of what was added, then the interleave.
 TEST_CASE_TEMPLATE("interleave cuda: backward with the ReLU's mask and the sum's gradient", T, float, bf16) {
-  for (const InterleaveCase& k : kCases)
+  for (const InterleaveCase& k : kInterleaveCases)
     for (const bool masked : {false, true})
       for (const GradientMode mode :
            {GradientMode::Ignore, GradientMode::Overwrite, GradientMode::Accumulate})

@@ -6,7 +6,7 @@ namespace chiaro::emulated {
 
 namespace {
 
-const std::vector<Shape> kShapes = {
+const std::vector<Shape> kLossShapes = {
     {2, 13, 11, 3}, {3, 8, 9, 8}, {1, 1, 17, 16}, {2, 40, 1, 5}, {1, 1, 1, 1}};
 
 // One loss whose value and gradient come from run(value, gradient, mode, workspace).
@@ -38,7 +38,7 @@ void check_loss(const Shape& s, double value, const std::vector<double>& gradien
 }  // namespace
 
 TEST_CASE_TEMPLATE("losses cuda: mse, value and gradient, one target or many", T, float, bf16) {
-  for (const Shape& s : kShapes)
+  for (const Shape& s : kLossShapes)
     for (const std::int64_t pictures : {std::int64_t{1}, s.n})
       for (const std::int64_t offset : {0, 1}) {
         INFO(to_string(s), ", ", pictures, " targets, offset ", offset);
@@ -59,7 +59,7 @@ TEST_CASE_TEMPLATE("losses cuda: mse, value and gradient, one target or many", T
 }
 
 TEST_CASE_TEMPLATE("losses cuda: total variation, value and gradient", T, float, bf16) {
-  for (const Shape& s : kShapes)
+  for (const Shape& s : kLossShapes)
     for (const std::int64_t offset : {0, 1}) {
       INFO(to_string(s), ", offset ", offset);
       const auto a = normal_values<T>(s.count(), 1);

@@ -7,40 +7,41 @@
 namespace chiaro::emulated {
 
 namespace {
-constexpr std::int64_t kCount = 3001;
+constexpr std::int64_t kParameters = 3001;
 }
 
 TEST_CASE("adam cuda: ten steps match the double reference, the copy is the rounded parameters") {
   const adam::Hyper hyper{.weight_decay = 0.5};
-  const auto start = normal_values<float>(kCount, 1);
-  std::vector<double> p = convert<double>(start), m(kCount), v(kCount), travelled(kCount);
+  const auto start = normal_values<float>(kParameters, 1);
+  std::vector<double> p = convert<double>(start), m(kParameters), v(kParameters), travelled(kParameters);
   for (int t = 1; t <= 10; ++t)
-    adam::reference::step(hyper, t, kCount,
-                          convert<double>(normal_values<float>(kCount, 100 + t, 0, 1e-2f)).data(), p.data(),
-                          m.data(), v.data());
-  for (std::int64_t i = 0; i < kCount; ++i) travelled[i] = p[i] - start[i];
+    adam::reference::step(hyper, t, kParameters,
+                          convert<double>(normal_values<float>(kParameters, 100 + t, 0, 1e-2f)).data(),
+                          p.data(), m.data(), v.data());
+  for (std::int64_t i = 0; i < kParameters; ++i) travelled[i] = p[i] - start[i];
   for (const std::int64_t offset : {0, 1})
     for (const bool on_device : {false, true})
       check_every_schedule([&] {
-        const std::vector<float> zero(kCount, 0.0f);
+        const std::vector<float> zero(kParameters, 0.0f);
         DeviceArray<float> param(start, offset), mean(zero, offset), square(zero, offset);
-        DeviceArray<bf16> copy(kCount, offset);
+        DeviceArray<bf16> copy(kParameters, offset);
         for (int t = 1; t <= 10; ++t) {
-          DeviceArray<float> grad(normal_values<float>(kCount, 100 + t, 0, 1e-2f), offset);
+          DeviceArray<float> grad(normal_values<float>(kParameters, 100 + t, 0, 1e-2f), offset);
           const adam::Factors factors = adam::factors(hyper, t);
           if (on_device)
-            adam::cuda::step(nullptr, &factors, kCount, grad.data(), param.data(), mean.data(), square.data(),
-                             copy.data());
+            adam::cuda::step(nullptr, &factors, kParameters, grad.data(), param.data(), mean.data(),
+                             square.data(), copy.data());
           else
-            adam::cuda::step(nullptr, factors, kCount, grad.data(), param.data(), mean.data(), square.data(),
-                             copy.data());
+            adam::cuda::step(nullptr, factors, kParameters, grad.data(), param.data(), mean.data(),
+                             square.data(), copy.data());
         }
         CHECK(nmse(m, mean.host()) <= 1e-13);
         CHECK(nmse(v, square.host()) <= 1e-13);
         auto moved = convert<double>(param.host());
-        for (std::int64_t i = 0; i < kCount; ++i) moved[i] -= start[i];
+        for (std::int64_t i = 0; i < kParameters; ++i) moved[i] -= start[i];
         double worst = 0;
-        for (std::int64_t i = 0; i < kCount; ++i) worst = std::max(worst, std::abs(moved[i] - travelled[i]));
+        for (std::int64_t i = 0; i < kParameters; ++i)
+          worst = std::max(worst, std::abs(moved[i] - travelled[i]));
         CHECK(worst <= 10 * 1.2e-7 * 4);  // rounding of parameters of a few units
         CHECK(same_bits(copy.host(), convert<bf16>(param.host())));
         return Bits() << param << mean << square << copy;
@@ -65,22 +66,25 @@ TEST_CASE("adam cuda: gradient norm in two launches") {
 }
 
 TEST_CASE("sgd cuda: steps match the double reference") {
-  const auto start = normal_values<float>(kCount, 1);
+  const auto start = normal_values<float>(kParameters, 1);
   const sgd::Hyper hyper{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.5};
-  std::vector<double> p = convert<double>(start), v(kCount);
+  std::vector<double> p = convert<double>(start), v(kParameters);
   for (int t = 1; t <= 5; ++t)
-    sgd::reference::step(hyper, kCount, convert<double>(normal_values<float>(kCount, 100 + t)).data(),
-                         p.data(), v.data());
+    sgd::reference::step(hyper, kParameters,
+                         convert<double>(normal_values<float>(kParameters, 100 + t)).data(), p.data(),
+                         v.data());
   check_every_schedule([&] {
-    DeviceArray<float> param(start), velocity(std::vector<float>(kCount, 0.0f));
-    DeviceArray<bf16> copy(kCount);
+    DeviceArray<float> param(start), velocity(std::vector<float>(kParameters, 0.0f));
+    DeviceArray<bf16> copy(kParameters);
     const sgd::Factors factors = sgd::factors(hyper);
     for (int t = 1; t <= 5; ++t) {
-      DeviceArray<float> grad(normal_values<float>(kCount, 100 + t));
+      DeviceArray<float> grad(normal_values<float>(kParameters, 100 + t));
       if (t % 2)
-        sgd::cuda::step(nullptr, factors, kCount, grad.data(), param.data(), velocity.data(), copy.data());
+        sgd::cuda::step(nullptr, factors, kParameters, grad.data(), param.data(), velocity.data(),
+                        copy.data());
       else
-        sgd::cuda::step(nullptr, &factors, kCount, grad.data(), param.data(), velocity.data(), copy.data());
+        sgd::cuda::step(nullptr, &factors, kParameters, grad.data(), param.data(), velocity.data(),
+                        copy.data());
     }
     CHECK(nmse(p, param.host()) <= 1e-13);
     CHECK(nmse(v, velocity.host()) <= 1e-13);

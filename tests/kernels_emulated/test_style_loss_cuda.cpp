@@ -8,7 +8,7 @@ namespace chiaro::emulated {
 namespace {
 
 // One channel tile and several, splits of pixels, channels and pixels that fill no tile.
-const std::vector<Shape> kShapes = {
+const std::vector<Shape> kStyleShapes = {
     {1, 5, 7, 3}, {2, 9, 8, 8}, {1, 4, 4, 65}, {2, 25, 21, 24}, {2, 3, 5, 136}};
 
 struct Exact {
@@ -38,7 +38,7 @@ std::vector<float> symmetric(std::vector<float> values, std::int64_t c) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("style loss cuda: integers exactly, gradient and value", T, float, bf16) {
-  for (const Shape& s : kShapes)
+  for (const Shape& s : kStyleShapes)
     for (const std::int64_t offset : {0, 1}) {
       INFO(to_string(s), ", offset ", offset);
       const auto f = integer_values<T>(s.count(), 1, -2, 2);

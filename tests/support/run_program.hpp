@@ -16,6 +16,12 @@ struct ProgramResult {
   std::string out, err;
 };
 
+// One of the build's programs; of those in the folder CHIARO_PROGRAMS where the environment names one.
+inline std::string program_path(const std::string& name) {
+  const char* folder = std::getenv("CHIARO_PROGRAMS");
+  return std::string(folder ? folder : CHIARO_BIN_DIR) + "/" + name;
+}
+
 inline std::string quoted(const std::string& word) {
   std::string text = "'";
   for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -17,7 +17,7 @@ using Words = std::vector<std::string>;
 // config.toml is written by derived classes; it sends runs to run/.
 class TinyRun : public PictureFolder {
  public:
-  static std::string program() { return CHIARO_BIN_DIR "/train_engine"; }
+  static std::string program() { return program_path("train_engine"); }
   std::string config() const { return *this / "config.toml"; }
   std::string run() const { return path() + "/run"; }
 

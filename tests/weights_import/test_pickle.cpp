@@ -38,7 +38,7 @@ std::string text(const std::string& bytes) {
   return std::string(Parsed(bytes).root().text("it"));
 }
 
-std::string little(std::uint64_t value, int bytes) {
+std::string little_endian(std::uint64_t value, int bytes) {
   std::string out;
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
   return out;
@@ -69,24 +69,24 @@ TEST_CASE("pickle: numbers of all protocols") {
 TEST_CASE("pickle: text and bytes of all protocols") {
   CHECK(text("U\x02"
              "ab.") == "ab");
-  CHECK(text("T" + little(2, 4) + "ab.") == "ab");
+  CHECK(text("T" + little_endian(2, 4) + "ab.") == "ab");
   CHECK(text("S'a\\n\\x41\\\\'\n.") == "a\nA\\");
   CHECK(text("S\"it's\"\n.") == "it's");
   CHECK(text("V\\u00e9\\U0001f600\xe9\n.") == "\xc3\xa9\xf0\x9f\x98\x80\xc3\xa9");
-  CHECK(text("X" + little(2, 4) + "ab.") == "ab");
+  CHECK(text("X" + little_endian(2, 4) + "ab.") == "ab");
   CHECK(text("\x8c\x02"
              "ab.") == "ab");
-  CHECK(text("\x8d" + little(2, 8) + "ab.") == "ab");
+  CHECK(text("\x8d" + little_endian(2, 8) + "ab.") == "ab");
   for (const std::string& bytes :
-       {"B" + little(2, 4), "C\x02"s, "\x8e" + little(2, 8), "\x96" + little(2, 8)}) {
+       {"B" + little_endian(2, 4), "C\x02"s, "\x8e" + little_endian(2, 8), "\x96" + little_endian(2, 8)}) {
     CHECK(text(bytes + "ab.") == "ab");
     CHECK(Parsed(bytes + "ab.").root().is(PickleKind::Bytes));
   }
-  CHECK(Parsed("X" + little(0, 4) + ".").root().is(PickleKind::String));
+  CHECK(Parsed("X" + little_endian(0, 4) + ".").root().is(PickleKind::String));
   CHECK(contains(refusal("S'a\n."), "malformed text"));
   CHECK(contains(refusal("V\\u00g0\n."), "malformed text"));
-  CHECK(contains(refusal("\x8d" + little(UINT64_MAX, 8) + "ab."), "endless text"));
-  CHECK(contains(refusal("\x8d" + little(INT64_MAX, 8) + "ab."), "the pickle ends after 12 bytes"));
+  CHECK(contains(refusal("\x8d" + little_endian(UINT64_MAX, 8) + "ab."), "endless text"));
+  CHECK(contains(refusal("\x8d" + little_endian(INT64_MAX, 8) + "ab."), "the pickle ends after 12 bytes"));
   CHECK(contains(refusal("S" + std::string(70000, 'a')), "a line of more than 65536 bytes"));
 }
 
@@ -214,8 +214,8 @@ TEST_CASE("pickle: opcodes without use are refused by name") {
   }
   CHECK(refusal("K\x01\xff.") == "p: the pickle has the unknown opcode 0xff (opcode at byte 2): refused");
   CHECK(contains(refusal("\x80\x06."), "has protocol 6, newer than 5"));
-  CHECK(contains(refusal("\x95" + little(100, 8) + "K\x01."), "the pickle ends after 12 bytes"));
-  CHECK(integer("\x80\x04\x95" + little(3, 8) + "K\x01.") == 1);
+  CHECK(contains(refusal("\x95" + little_endian(100, 8) + "K\x01."), "the pickle ends after 12 bytes"));
+  CHECK(integer("\x80\x04\x95" + little_endian(3, 8) + "K\x01.") == 1);
 }
 
 TEST_CASE("pickle: limits hold for values, the stack, marks and opcodes") {
@@ -230,7 +230,7 @@ TEST_CASE("pickle: limits hold for values, the stack, marks and opcodes") {
 TEST_CASE("pickle: long texts stay in the file, and pickles follow each other") {
   const TemporaryFolder folder;
   const std::string long_text(100000, 'z');
-  const std::string first = "\x80\x02X" + little(long_text.size(), 4) + long_text +
+  const std::string first = "\x80\x02X" + little_endian(long_text.size(), 4) + long_text +
                             "U\x03"
                             "abc\x86.";
   write_text(folder / "two", "lead" + first + "K\x07.");

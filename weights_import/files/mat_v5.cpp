@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kHeaderBytes = 128, kTagBytes = 8;
 // A file of weights shrinks little by compression; mean images and texts shrink a lot, but are small.
 constexpr std::int64_t kMostGrowth = 64, kGrowthAlways = 64 << 20;
-constexpr std::int64_t kPieceBytes = 64 << 10;  // a multiple of every size of number
+constexpr std::int64_t kNumbersAtOnce = 64 << 10;  // a multiple of every size of number
 
 template <class Stored>
 void convert(std::span<const std::byte> bytes, bool big_endian, std::span<float> out) {
@@ -95,7 +95,7 @@ class MatV5Reader : public MatReader {
     MatStream& stream = stream_at(value.payload);
     std::vector<float> values(static_cast<std::size_t>(value.count()));
     std::vector<std::byte> piece(
-        static_cast<std::size_t>(std::min(kPieceBytes, static_cast<std::int64_t>(values.size()) * width)));
+        static_cast<std::size_t>(std::min(kNumbersAtOnce, static_cast<std::int64_t>(values.size()) * width)));
     for (std::span<float> left = values; !left.empty();) {
       const std::size_t count = std::min(left.size(), piece.size() / static_cast<std::size_t>(width));
       const auto bytes = std::span(piece).first(count * static_cast<std::size_t>(width));

@@ -9,9 +9,9 @@
 namespace chiaro {
 namespace {
 
-constexpr std::int64_t kPieceBytes = 4 << 20;
+constexpr std::int64_t kReadAtOnce = 4 << 20;
 constexpr std::int64_t kMaxRepeated = 1 << 16;
-constexpr std::size_t kMaxExtents = 32;
+constexpr std::size_t kHighestRank = 32;
 
 std::int64_t count_of(const StridedTensor& tensor) {
   std::int64_t count = 1;
@@ -35,7 +35,7 @@ bool is_dense(const StridedTensor& tensor) {
 }
 
 void read_dense(const StridedTensor& tensor, const ReadBytes& read, std::span<float> values) {
-  const std::int64_t bytes = element_bytes(tensor.type), piece = kPieceBytes / bytes;
+  const std::int64_t bytes = element_bytes(tensor.type), piece = kReadAtOnce / bytes;
   std::vector<std::byte> raw(static_cast<std::size_t>(std::min(piece, std::ssize(values)) * bytes));
   for (std::int64_t first = 0; first < std::ssize(values); first += piece) {
     const std::int64_t count = std::min(piece, std::ssize(values) - first);
@@ -47,7 +47,7 @@ void read_dense(const StridedTensor& tensor, const ReadBytes& read, std::span<fl
 }
 
 void read_scattered(const StridedTensor& tensor, const ReadBytes& read, std::span<float> values) {
-  const std::int64_t bytes = element_bytes(tensor.type), piece = kPieceBytes / bytes;
+  const std::int64_t bytes = element_bytes(tensor.type), piece = kReadAtOnce / bytes;
   std::vector<std::byte> raw(static_cast<std::size_t>((last_of(tensor) + 1) * bytes));
   read(tensor.offset * bytes, raw);
   std::vector<std::byte> ordered(static_cast<std::size_t>(std::min(piece, std::ssize(values)) * bytes));
@@ -90,8 +90,8 @@ std::vector<std::int64_t> dense_strides(std::span<const std::int64_t> shape, boo
 }
 
 void check_strided(const std::string& where, const StridedTensor& tensor, std::int64_t available) {
-  if (tensor.shape.size() > kMaxExtents) {
-    throw Error("{} has {} extents, expected at most {}", where, tensor.shape.size(), kMaxExtents);
+  if (tensor.shape.size() > kHighestRank) {
+    throw Error("{} has {} extents, expected at most {}", where, tensor.shape.size(), kHighestRank);
   }
   if (tensor.shape.size() != tensor.strides.size()) {
     throw Error("{} has {} extents, but {} strides", where, tensor.shape.size(), tensor.strides.size());

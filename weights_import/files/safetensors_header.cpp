@@ -13,12 +13,12 @@
 namespace chiaro {
 namespace {
 
-constexpr std::size_t kMaxName = 1024, kMaxTensors = 65536, kMaxMetadata = 4096, kMaxRank = 8;
+constexpr std::size_t kMaxName = 1024, kMaxListed = 65536, kMaxMetadata = 4096, kMaxRank = 8;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
 
 // In the order of ElementType.
-constexpr std::array<std::string_view, 10> kTypes = {"F16", "BF16", "F32", "F64", "I8",
-                                                     "U8",  "I16",  "I32", "I64", "BOOL"};
+constexpr std::array<std::string_view, 10> kSafetensorsTypes = {"F16", "BF16", "F32", "F64", "I8",
+                                                                "U8",  "I16",  "I32", "I64", "BOOL"};
 
 // Text from the file in a message.
 std::string shown(std::string_view text) {
@@ -82,7 +82,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 1) {
       name_ = key;
       if (!seen_names_.insert(key).second) refuse("two tensors are named '{}'", shown(key));
-      if (seen_names_.size() > kMaxTensors) refuse("more than {} tensors", kMaxTensors);
+      if (seen_names_.size() > kMaxListed) refuse("more than {} tensors", kMaxListed);
       return true;
     }
     field_ = key;
@@ -143,14 +143,14 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
   void add_tensor() {
     for (const char* field : {"dtype", "shape", "data_offsets"})
       if (!seen_fields_.contains(field)) refuse("{} has no '{}'", place(), field);
-    const auto known = std::find(kTypes.begin(), kTypes.end(), type_);
-    if (known == kTypes.end()) {
+    const auto known = std::find(kSafetensorsTypes.begin(), kSafetensorsTypes.end(), type_);
+    if (known == kSafetensorsTypes.end()) {
       throw Error(
           "{}: {} has type '{}', which chiaro does not read; expected one of {}: save the file with one "
           "of these",
-          file_, place(), shown(type_), listed(kTypes));
+          file_, place(), shown(type_), listed(kSafetensorsTypes));
     }
-    const auto type = static_cast<ElementType>(known - kTypes.begin());
+    const auto type = static_cast<ElementType>(known - kSafetensorsTypes.begin());
     if (offsets_.size() != 2 || offsets_[0] > offsets_[1])
       refuse("data_offsets of {} are ({}), expected a begin and an end", place(), numbers(offsets_));
     // A zero must not hide an overflow: others multiply the extents in their order.
@@ -221,7 +221,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::int64_t d
 }
 
 std::string_view safetensors_type(ElementType type) {
-  return kTypes[static_cast<std::size_t>(type)];
+  return kSafetensorsTypes[static_cast<std::size_t>(type)];
 }
 
 }  // namespace chiaro

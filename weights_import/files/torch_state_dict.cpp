@@ -13,67 +13,67 @@
 namespace chiaro {
 namespace {
 
-constexpr std::size_t kMaxTensors = 20000;
+constexpr std::size_t kMostTensors = 20000;
 
 // Tensors, and the plain data that people keep beside them. Nothing of it is ever called.
-constexpr std::string_view kAllowed[] = {"torch._utils._rebuild_tensor",
-                                         "torch._utils._rebuild_tensor_v2",
-                                         "torch._utils._rebuild_tensor_v3",
-                                         "torch._utils._rebuild_parameter",
-                                         "torch._utils._rebuild_parameter_with_state",
-                                         "torch._tensor._rebuild_from_type_v2",
-                                         "torch.nn.parameter.Parameter",
-                                         "torch.nn.parameter.Buffer",
-                                         "torch.Tensor",
-                                         "torch._tensor.Tensor",
-                                         "torch.Size",
-                                         "torch.device",
-                                         "torch.serialization._get_layout",
-                                         "torch.FloatStorage",
-                                         "torch.DoubleStorage",
-                                         "torch.HalfStorage",
-                                         "torch.BFloat16Storage",
-                                         "torch.LongStorage",
-                                         "torch.IntStorage",
-                                         "torch.ShortStorage",
-                                         "torch.CharStorage",
-                                         "torch.ByteStorage",
-                                         "torch.BoolStorage",
-                                         "torch.cuda.FloatStorage",
-                                         "torch.cuda.DoubleStorage",
-                                         "torch.cuda.HalfStorage",
-                                         "torch.cuda.BFloat16Storage",
-                                         "torch.cuda.LongStorage",
-                                         "torch.cuda.IntStorage",
-                                         "torch.cuda.ShortStorage",
-                                         "torch.cuda.CharStorage",
-                                         "torch.cuda.ByteStorage",
-                                         "torch.cuda.BoolStorage",
-                                         "torch.storage.UntypedStorage",
-                                         "torch.UntypedStorage",
-                                         "torch.float32",
-                                         "torch.float64",
-                                         "torch.float16",
-                                         "torch.bfloat16",
-                                         "torch.int64",
-                                         "torch.int32",
-                                         "torch.int16",
-                                         "torch.int8",
-                                         "torch.uint8",
-                                         "torch.bool",
-                                         "collections.OrderedDict",
-                                         "collections.defaultdict",
-                                         "argparse.Namespace",
-                                         "_codecs.encode",
-                                         "__builtin__.dict",
-                                         "builtins.dict",
-                                         "__builtin__.bytes",
-                                         "numpy.dtype",
-                                         "numpy.ndarray",
-                                         "numpy.core.multiarray.scalar",
-                                         "numpy._core.multiarray.scalar",
-                                         "numpy.core.multiarray._reconstruct",
-                                         "numpy._core.multiarray._reconstruct"};
+constexpr std::string_view kTorchCalls[] = {"torch._utils._rebuild_tensor",
+                                            "torch._utils._rebuild_tensor_v2",
+                                            "torch._utils._rebuild_tensor_v3",
+                                            "torch._utils._rebuild_parameter",
+                                            "torch._utils._rebuild_parameter_with_state",
+                                            "torch._tensor._rebuild_from_type_v2",
+                                            "torch.nn.parameter.Parameter",
+                                            "torch.nn.parameter.Buffer",
+                                            "torch.Tensor",
+                                            "torch._tensor.Tensor",
+                                            "torch.Size",
+                                            "torch.device",
+                                            "torch.serialization._get_layout",
+                                            "torch.FloatStorage",
+                                            "torch.DoubleStorage",
+                                            "torch.HalfStorage",
+                                            "torch.BFloat16Storage",
+                                            "torch.LongStorage",
+                                            "torch.IntStorage",
+                                            "torch.ShortStorage",
+                                            "torch.CharStorage",
+                                            "torch.ByteStorage",
+                                            "torch.BoolStorage",
+                                            "torch.cuda.FloatStorage",
+                                            "torch.cuda.DoubleStorage",
+                                            "torch.cuda.HalfStorage",
+                                            "torch.cuda.BFloat16Storage",
+                                            "torch.cuda.LongStorage",
+                                            "torch.cuda.IntStorage",
+                                            "torch.cuda.ShortStorage",
+                                            "torch.cuda.CharStorage",
+                                            "torch.cuda.ByteStorage",
+                                            "torch.cuda.BoolStorage",
+                                            "torch.storage.UntypedStorage",
+                                            "torch.UntypedStorage",
+                                            "torch.float32",
+                                            "torch.float64",
+                                            "torch.float16",
+                                            "torch.bfloat16",
+                                            "torch.int64",
+                                            "torch.int32",
+                                            "torch.int16",
+                                            "torch.int8",
+                                            "torch.uint8",
+                                            "torch.bool",
+                                            "collections.OrderedDict",
+                                            "collections.defaultdict",
+                                            "argparse.Namespace",
+                                            "_codecs.encode",
+                                            "__builtin__.dict",
+                                            "builtins.dict",
+                                            "__builtin__.bytes",
+                                            "numpy.dtype",
+                                            "numpy.ndarray",
+                                            "numpy.core.multiarray.scalar",
+                                            "numpy._core.multiarray.scalar",
+                                            "numpy.core.multiarray._reconstruct",
+                                            "numpy._core.multiarray._reconstruct"};
 
 // Whole modules name their classes, and those cannot be known here.
 std::string refuse(std::string_view name) {
@@ -152,7 +152,7 @@ PickleValue find_dictionary(const Pickle& pickle, const std::string& file) {
 }  // namespace
 
 PickleRules torch_pickle_rules() {
-  return {kAllowed, refuse};
+  return {kTorchCalls, refuse};
 }
 
 std::vector<TorchTensor> find_torch_tensors(const Pickle& pickle, const std::string& file) {
@@ -160,7 +160,7 @@ std::vector<TorchTensor> find_torch_tensors(const Pickle& pickle, const std::str
   std::unordered_set<std::string> names;
   for (const auto& [key, value] : find_dictionary(pickle, file).entries()) {
     if (!is_torch_tensor(value)) continue;
-    if (tensors.size() == kMaxTensors) throw Error("{}: holds more than {} tensors", file, kMaxTensors);
+    if (tensors.size() == kMostTensors) throw Error("{}: holds more than {} tensors", file, kMostTensors);
     const std::string name = name_of(key);
     if (!names.insert(name).second) throw Error("{}: holds two tensors '{}'", file, printable(name));
     tensors.push_back(parse_torch_tensor(value, name, file));

@@ -16,11 +16,11 @@ constexpr std::string_view kParameter = "torch._utils._rebuild_parameter";
 constexpr std::string_view kParameterWithState = "torch._utils._rebuild_parameter_with_state";
 constexpr std::string_view kFromType = "torch._tensor._rebuild_from_type_v2";
 
-struct TypeName {
+struct TorchType {
   std::string_view storage, dtype;
   ElementType type;
 };
-constexpr TypeName kTypes[] = {
+constexpr TorchType kTorchTypes[] = {
     {"FloatStorage", "float32", ElementType::F32}, {"DoubleStorage", "float64", ElementType::F64},
     {"HalfStorage", "float16", ElementType::F16},  {"BFloat16Storage", "bfloat16", ElementType::BF16},
     {"LongStorage", "int64", ElementType::I64},    {"IntStorage", "int32", ElementType::I32},
@@ -60,7 +60,7 @@ std::vector<std::int64_t> parse_extents(const PickleValue& value, const std::str
 }
 
 ElementType parse_dtype(const PickleValue& dtype, const std::string& where) {
-  for (const TypeName& known : kTypes) {
+  for (const TorchType& known : kTorchTypes) {
     if (dtype.name() == fmt::format("torch.{}", known.dtype)) return known.type;
   }
   throw Error("{} has a type that cannot be read: {}", where, dtype.describe());
@@ -69,7 +69,7 @@ ElementType parse_dtype(const PickleValue& dtype, const std::string& where) {
 // torch.FloatStorage, and torch.cuda.FloatStorage of older versions; nothing for untyped storages.
 std::optional<ElementType> parse_storage_type(std::string_view name, const std::string& file) {
   if (name == "torch.storage.UntypedStorage" || name == "torch.UntypedStorage") return {};
-  for (const TypeName& known : kTypes) {
+  for (const TorchType& known : kTorchTypes) {
     if (name == fmt::format("torch.{}", known.storage) ||
         name == fmt::format("torch.cuda.{}", known.storage)) {
       return known.type;
