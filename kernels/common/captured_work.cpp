@@ -52,7 +52,7 @@ std::uint64_t recording_number(const Context& context) {
 
 void note_at_replays(std::function<void()> note) {
   require(making != nullptr, "a note for replays was made while nothing is recorded");
-  making->notes.push_back(std::move(note));
+  if constexpr (kHaveCuda) making->notes.push_back(std::move(note));
 }
 
 }  // namespace chiaro
