@@ -3,6 +3,7 @@
 #include "apps/training/declared_network.hpp"
 #include "engine/config/config.hpp"
 #include "engine/file_util.hpp"
+#include "engine/session_plan.hpp"
 #include "kernels/common/cuda/device_context.hpp"
 #include "layers/nets/resnet_upproj_training.hpp"
 #include "layers/nets/transform_net.hpp"
@@ -16,6 +17,11 @@ constexpr std::int64_t kBatch = 4, kSize = 256;
 
 FeatureTerm term_of(const FeatureLossConfig& config, LossNetwork& network) {
   return {.network = &network, .layers = config.layers, .weight = config.weight};
+}
+
+// Gradients are planned when a backward pass is.
+void plan_backward(const Graph& graph) {
+  (void)plan_session(graph, {.backward = true});
 }
 
 // Batch 4, 256x256, VGG-19 to relu5_1, the whole ResNet-UpProj: the defaults of train_engine.
@@ -37,6 +43,7 @@ void build_training_step(Context& context, DType dtype) {
   const auto features = add_photo_features(graph, objective, photo, dtype);
   const TensorId generated = build_transform_net(graph, params, photo, {}, dtype);
   add_objective(graph, objective, generated, features, dtype);
+  plan_backward(graph);
 }
 
 void build_transposed_transform_net(Context& context, DType dtype) {
@@ -45,6 +52,7 @@ void build_transposed_transform_net(Context& context, DType dtype) {
   const TensorId photo = graph.add_input("photo", {{kBatch, kSize, kSize, 3}, DType::F32});
   build_transform_net(graph, params, photo, {.upsample = Upsample::Transposed, .padding = Padding::Zero},
                       dtype);
+  plan_backward(graph);
 }
 
 void build_depth_training(Context& context, DType dtype) {
@@ -54,6 +62,7 @@ void build_depth_training(Context& context, DType dtype) {
   const TensorId picture =
       graph.add_input("picture", {{8, config.input_height, config.input_width, 3}, DType::F32});
   build_resnet_upproj_training(graph, params, statistics, picture, {}, dtype);
+  plan_backward(graph);
 }
 
 template <std::int64_t kHeight, std::int64_t kWidth>

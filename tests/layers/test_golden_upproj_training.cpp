@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/layers/upproj_training_step.hpp"
+#include "tests/support/forced_implementation.hpp"
 
 using namespace chiaro;
 using namespace chiaro::test;
@@ -49,7 +50,10 @@ void check_rows(const H5Reader& file, const std::string& table, const ParamStore
 
 }  // namespace
 
-TEST_CASE("upproj training: prediction, loss, gradients and running statistics are PyTorch's") {
+namespace {
+
+// least: NMSE that the gradient of every parameter may have.
+void check_step(double least) {
   const H5Reader file = golden("upproj_training");
   for (const std::string& variant : file.groups()) {
     CAPTURE(variant);
@@ -65,8 +69,21 @@ TEST_CASE("upproj training: prediction, loss, gradients and running statistics a
     step.session().backward();
     const auto rounding = file.floats(variant + "/gradients_fp32_nmse");
     check_rows(file, variant + "/gradients", step.params(), step.params().gradients(),
-               [&](std::int64_t row) { return 20 * double(rounding[row]) + 1e-12; });
+               [&](std::int64_t row) { return std::max(20 * double(rounding[row]), least); });
   }
+}
+
+}  // namespace
+
+TEST_CASE("upproj training: prediction, loss, gradients and running statistics are PyTorch's") {
+  const ForcedImplementation reference("conv2d:reference");  // which sums in double
+  check_step(1e-12);
+}
+
+// Sums in fp32 differ between instruction sets, and where the input of a ReLU is that near to 0 it opens on one and
+// not on the other: every gradient before it then moves, by up to 1.5 % of its norm with SSE4.1.
+TEST_CASE("upproj training: with fast convolutions the same but for single ReLUs") {
+  check_step(1e-3);
 }
 
 // With bf16 activations gradients have the right direction, no more: PyTorch's would differ as much.
