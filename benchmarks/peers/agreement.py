@@ -1,9 +1,10 @@
 """Whether the candidates compute the same: their results for one picture, before anything is timed."""
 import numpy as np
 
-# Of 255, in fp32 twice what was seen between PyTorch, ONNX Runtime and OpenVINO with the network that comes with chiaro
-# (largest 0.021, mean 0.0025, OpenVINO with AVX-512); in bf16 about ten and three times. bf16 keeps 8 bits of every number, through sixteen convolutions.
-LIMITS = {"fp32": {"largest": 0.05, "mean": 0.005}, "bf16": {"largest": 40.0, "mean": 2.0}}
+# Of 255. In fp32 a few times what was seen with the network that comes with chiaro: OpenVINO differs from the others by
+# up to 0.02 at 512x512 and 0.32 at 1024x1024 (mean 0.03), the others among themselves by 0.002; a wrong network differs
+# by tens. bf16 keeps 8 bits of every number, through sixteen convolutions.
+LIMITS = {"fp32": {"largest": 2.0, "mean": 0.2}, "bf16": {"largest": 40.0, "mean": 2.0}}
 ROUNDING = {"largest": 1.0, "mean": 0.02}  # what bytes may differ by on top
 
 # Relative, between the ways to run PyTorch's training step.
