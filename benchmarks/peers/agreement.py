@@ -2,8 +2,8 @@
 import numpy as np
 
 # Of 255. In fp32 a few times what was seen with the network that comes with chiaro: OpenVINO differs from the others by
-# up to 0.02 at 512x512 and 0.32 at 1024x1024 (mean 0.03), the others among themselves by 0.002; a wrong network differs
-# by tens. bf16 keeps 8 bits of every number, through sixteen convolutions.
+# up to 0.02 at 512x512 and 0.32 at 1024x1024 (mean 0.03), the others among themselves by 0.002.
+# bf16 keeps 8 bits of every number, through sixteen convolutions.
 LIMITS = {"fp32": {"largest": 2.0, "mean": 0.2}, "bf16": {"largest": 40.0, "mean": 2.0}}
 ROUNDING = {"largest": 1.0, "mean": 0.02}  # what bytes may differ by on top
 
