@@ -89,10 +89,13 @@ class Race:
         try:
             return action()
         except Unavailable as reason:
-            self.left_out[name] = str(reason)
-            if runner := self.runners.pop(name, None):
-                runner.stop()
-            self.say(f"  without {name}: {reason}")
+            self.leave_out(name, str(reason))
+
+    def leave_out(self, name, reason):
+        self.left_out[name] = reason
+        if runner := self.runners.pop(name, None):
+            runner.stop()
+        self.say(f"  without {name}: {reason}")
 
     def rounds(self, count):
         """{name: seconds of its turns}"""

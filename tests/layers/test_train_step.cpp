@@ -1,9 +1,9 @@
 // The whole training step against PyTorch in float64: losses, gradients, and ten Adam steps. What
 // tests/golden/train_step.py says about comparing holds here.
 //
-// The depth term comes from a network of some 60 convolutions, and fp32 sums inside these alone move it by
-// several 1e-6: PyTorch's fp32 run is off by 4e-6. So with fast convolutions it is compared with PyTorch's
-// own deviation; with the reference convolutions, which sum in double, it meets 1e-6 like every other term.
+// The order of fp32 sums inside the convolutions alone moves the terms: the depth term, which comes from a network
+// of some 60 of them, by several 1e-6, the content term by 1.05e-6 with SSE4.1. So with fast convolutions each term may
+// deviate by twice what PyTorch's own fp32 runs do; with the reference convolutions, which sum in double, all meet 1e-6.
 #include <doctest/doctest.h>
 
 #include "tests/layers/style_step.hpp"
@@ -61,7 +61,8 @@ Comparison compare_gradients(const H5Reader& file, StyleStep& step) {
   return result;
 }
 
-void check_first_step(double depth_tolerance) {
+// `allowed`: relative deviation of each term.
+void check_first_step(std::span<const double> allowed) {
   const H5Reader file = golden("train_step");
   Context context;
   StyleStep step(context, {});
@@ -70,7 +71,7 @@ void check_first_step(double depth_tolerance) {
   const auto terms = step.terms();
   for (std::size_t t = 0; t < kTerms.size(); ++t) {
     CAPTURE(kTerms[t]);
-    CHECK(relative(raw[t], terms[t]) <= (kTerms[t] == "depth" ? depth_tolerance : 1e-6));
+    CHECK(relative(raw[t], terms[t]) <= allowed[t]);
   }
   CHECK(relative(file.doubles("total", kOne)[0], step.total()) <= 1e-6);
   CHECK(nmse(file.floats("output"), step.picture()) <= 10 * file.floats("output_fp32_nmse")[0] + 1e-13);
@@ -88,12 +89,15 @@ void check_first_step(double depth_tolerance) {
 TEST_CASE("train_step: losses and gradients of the first step are PyTorch's") {
   const H5Reader file = golden("train_step");
   const std::vector<std::int64_t> ten_by_four{10, 4};
-  check_first_step(2 * file.doubles("adam/1e-4/raw_fp32_deviation", ten_by_four)[2]);
+  const auto deviations = file.doubles("adam/1e-4/raw_fp32_deviation", ten_by_four);
+  std::vector<double> allowed;
+  for (std::size_t t = 0; t < kTerms.size(); ++t) allowed.push_back(std::max(1e-6, 2 * deviations[t]));
+  check_first_step(allowed);
 }
 
 TEST_CASE("train_step: with reference convolutions all losses of the first step agree to 1e-6") {
   const ForcedImplementation reference("conv2d:reference");
-  check_first_step(1e-6);
+  check_first_step(std::vector<double>(kTerms.size(), 1e-6));
 }
 
 TEST_CASE("train_step: every layer of every term is PyTorch's") {
