@@ -44,6 +44,9 @@ int main(int argc, char** argv) {
       "style     distance of Gram matrices to the style picture's: 1 = that of the photo, 0 = reached\n"
       "content   distance to the photo: 0 = none, 1 = that of the style picture\n"
       "grey SSIM of photo and stylised picture\n"
+      "white, black  share of pixels, in %, that are blown out (all channels 250 or more) or blacked out (5 or "
+      "less)\n"
+      "          beyond the photo's own\n"
       "OUT gets evaluation.json (every photo, every number) and sheet.jpg. A photo that cannot be judged is "
       "named\n"
       "on standard error and left out for all; the exit status is 0 only if every photo was judged.");
@@ -53,7 +56,7 @@ int main(int argc, char** argv) {
       app.add_option("--model", models,
                      "a transform network (or the name of one that comes with chiaro); may be repeated")
           ->allow_extra_args(false)
-          ->type_name("[NAME=]FILE");
+          ->type_name("[NAME=]FILE[@STYLE]");
   const auto* styled =
       app.add_option("--styled", folders, "pictures stylised before, of the photos' names; may be repeated")
           ->allow_extra_args(false)

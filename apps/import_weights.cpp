@@ -9,6 +9,7 @@
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/common/build_config.hpp"
+#include "layers/nets/style_rows.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/onnx_export.hpp"
 #include "weights_import/weights_import.hpp"
@@ -18,7 +19,7 @@ namespace {
 using namespace chiaro;
 
 struct Options {
-  std::string source, kind, destination;
+  std::string source, kind, destination, style;
   bool half = false;
   ImportOptions import;
 };
@@ -65,6 +66,12 @@ int run(Options& options) {
   options.import.progress = progress_line();
   WeightsFile weights = load_network(options.source, options.kind, options.import);
   weights.provenance = with_source(weights.provenance, options.source);
+  const bool keeps_styles = options.style.empty() && std::filesystem::path(options.destination).extension() != ".onnx" &&
+                            std::filesystem::path(options.destination).extension() != ".safetensors";
+  if (weights.kind == "transform_net" && !keeps_styles)
+    weights = choose_style(std::move(weights), options.style.empty() ? std::vector<StyleShare>{} : parse_style_shares(options.style), options.source);
+  else if (!options.style.empty())
+    throw Error("--style: only transform networks have styles");
   write(options, weights);
   std::size_t parameters = 0;
   for (const auto& tensor : weights.parameters) parameters += tensor.values.size();
@@ -88,7 +95,8 @@ int main(int argc, char** argv) {
       "  import_weights vgg19-dcbb9e9d.pth --as vgg19 -o vgg19.h5\n"
       "  import_weights candy.pth --as transform_net -o candy.h5 --half\n"
       "  import_weights NYU_ResNet-UpProj.npy --as resnet_upproj -o depth.h5\n"
-      "  import_weights runs/starry_night/model.h5 --as transform_net -o starry_night.onnx",
+      "  import_weights runs/starry_night/model.h5 --as transform_net -o starry_night.onnx\n"
+      "  import_weights base.h5 --as transform_net --style wave=0.6,the_scream=0.4 -o mixed.onnx",
       "import_weights"};
   Options options;
   app.add_option("SRC", options.source, "weights as downloaded, or chiaro's own file")->required();
@@ -98,6 +106,9 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))
       ->type_name("KIND");
   app.add_option("-o,--output", options.destination, "file to write")->required()->type_name("DST");
+  app.add_option("--style", options.style,
+                 "of a network with several: the one to write, or a mixture; needed for .onnx and .safetensors")
+      ->type_name("NAME|NAME=SHARE,...");
   app.add_flag("--half", options.half, "store half-precision numbers: half the size");
   app.add_option(
          "--preprocess", options.import.preprocess,

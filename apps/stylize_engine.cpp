@@ -11,6 +11,9 @@ int main(int argc, char** argv) {
       "camera noted is applied to the pixels.\n"
       "Examples:\n"
       "  stylize_engine --model starry_night photo.jpg -o styled.png\n"
+      "  stylize_engine --style wave photo.jpg -o wave.png\n"
+      "  stylize_engine --style wave=0.6,the_scream=0.4 photo.jpg -o mixed.png\n"
+      "  stylize_engine --style all photo.jpg -o styles/\n"
       "  stylize_engine --model runs/candy/model.h5 holiday/ portrait.png -o styled/ --max-size 2048",
       "stylize_engine"};
   app.footer(
@@ -19,8 +22,11 @@ int main(int argc, char** argv) {
   app.add_option("INPUT", options.inputs, "pictures, or folders to search for .jpg, .jpeg, .png and .bmp")
       ->required();
   app.add_option("--model", options.model, "weights file, or the name of a model that comes with chiaro")
-      ->required()
+      ->capture_default_str()
       ->type_name("FILE|NAME");
+  app.add_option("--style", options.style,
+                 "of a model with several styles: one, a mixture, or all, each result with its style's name")
+      ->type_name("NAME|NAME=SHARE,...|all");
   app.add_option("-o,--output", options.output,
                  "a .png or .jpg file for one picture, or a folder (created) for results of the same names")
       ->required()

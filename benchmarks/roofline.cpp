@@ -86,7 +86,7 @@ class Counter {
         add("interleave phases", 0, 2 * y);
         for (int direction = 0; direction < 2; ++direction) add("fold and unfold weights", 0, 4 * w);
       }
-    } else if (type == "instance_norm") {
+    } else if ((type == "instance_norm" || type == "conditional_norm")) {
       add("instance norm: statistics", 0, x);
       add("instance norm: apply", 0, x + y + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0));
     } else if (type == "style_loss") {
@@ -137,7 +137,7 @@ class Counter {
       }
       if (graph_.tensor(node.inputs[0]).needs_gradient)
         add("convolution backward data", flop, dy + w + written_gradient(node, 0, written));
-    } else if (type == "instance_norm") {
+    } else if ((type == "instance_norm" || type == "conditional_norm")) {
       add("instance norm: gradient sums", 0, x + y);
       double out = written_gradient(node, 0, written);
       if (node.inputs.size() == 2) out += written_gradient(node, 1, written);

@@ -58,8 +58,8 @@ class ScratchFolder {
 chiaro::TrainConfig make_config(const ScratchFolder& folder, std::int64_t size, std::int64_t batch,
                                 bool depth) {
   chiaro::TrainConfig config;
-  config.style.image = folder / "style.png";
-  chiaro::encode_image(config.style.image, synthetic_picture(std::min<std::int64_t>(512, 2 * size), 99));
+  config.styles[0].image = folder / "style.png";
+  chiaro::encode_image(config.styles[0].image, synthetic_picture(std::min<std::int64_t>(512, 2 * size), 99));
   config.weights.vgg19 = std::string(chiaro::kRandomWeights);
   config.loss.depth.weight = depth ? 1 : 0;
   if (depth) {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kCheckpointFormat = "chiaro_checkpoint";
 constexpr std::int64_t kCheckpointVersion = 1;
+constexpr const char* kAverages = "averages";
 
 // One group of a file: a slab of values of a store.
 struct Slab {
@@ -32,6 +33,7 @@ std::vector<Slab> slabs_of(const ParamStore& store, const ParamStore* statistics
   std::vector<Slab> slabs{{"values", &store, store.values()},
                           {"first_moments", &store, store.first_moments()},
                           {"second_moments", &store, store.second_moments()}};
+  if (store.has_averages()) slabs.push_back({kAverages, &store, store.averages()});
   if (statistics) slabs.push_back({"statistics", statistics, statistics->values()});
   return slabs;
 }
@@ -100,7 +102,9 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
 CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store, ParamStore* statistics) {
   const H5Reader file(path);
   CheckpointInfo info = read_info(file);
-  const auto slabs = slabs_of(store, statistics);
+  auto slabs = slabs_of(store, statistics);
+  const bool without_averages = store.has_averages() && !file.exists(kAverages);
+  if (without_averages) std::erase_if(slabs, [](const Slab& slab) { return slab.group == kAverages; });
   for (const auto& slab : slabs) {
     if (!file.exists(slab.group)) throw Error("{}: holds no {}", file.file(), slab.group);
     if (slab.group != slabs.front().group && slab.store == &store) continue;  // the same names
@@ -112,6 +116,7 @@ CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& st
     for (const auto& entry : slab.store->entries())
       file.read_floats(std::string(slab.group) + "/" + entry.name, dimensions(entry.shape), slab.of(entry));
   }
+  if (without_averages) std::ranges::copy(store.values(), store.averages().begin());
   store.values_changed();
   if (statistics) statistics->values_changed();
   if (checksum(slabs) != file.integer_attribute("/", "checksum"))

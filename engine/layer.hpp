@@ -80,8 +80,8 @@ class Layer {
   virtual void backward(Context& context, const NodeIo& io) = 0;
 
   virtual std::vector<Param> params() const { return {}; }
-  // True for layers whose output is a scalar term of the loss: backward() starts there, output_gradient is
-  // empty.
+  // True for layers whose output is a term of the loss, one value or one for each picture, which add up: backward()
+  // starts there, output_gradient is empty.
   virtual bool is_loss() const { return false; }
   // True for losses whose backward() can write the output as well, so that forward() need not be called.
   virtual bool value_comes_with_gradient() const { return false; }

@@ -24,11 +24,25 @@ int ParamStore::add(const std::string& name, Shape shape) {
   return index_[name];
 }
 
+namespace {
+
+// What files and initialisation change; gradients follow from these.
+constexpr std::array kState{ParamStore::Slab::Values, ParamStore::Slab::FirstMoments, ParamStore::Slab::SecondMoments,
+                            ParamStore::Slab::Averages};
+
+}  // namespace
+
+void ParamStore::keep_averages() {
+  require(trainable() && !host_[0], "running averages are kept of what is trained, from the beginning on");
+  keeps_averages_ = true;
+}
+
 void ParamStore::allocate() {
   if (host_[0]) return;
   constexpr std::array purposes{"parameters", "parameter gradients", "Adam's first moments",
-                                "Adam's second moments"};
-  for (std::size_t i = 0; i < (trainable() ? host_.size() : 1); ++i) {
+                                "Adam's second moments", "running averages of parameters"};
+  const std::size_t slabs = !trainable() ? 1 : keeps_averages_ ? 5 : 4;
+  for (std::size_t i = 0; i < slabs; ++i) {
     host_[i] = Buffer(slab_count_ * 4, purposes[i]);
     std::memset(host_[i].data(), 0, host_[i].bytes());
   }
@@ -61,8 +75,7 @@ std::span<float> ParamStore::host(Slab slab) const {
     if (slab == Slab::Gradients) {
       copy_slab(device_, host_, slab);
     } else {
-      for (const Slab changed : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
-        copy_slab(device_, host_, changed);
+      for (const Slab changed : kState) copy_slab(device_, host_, changed);
       host_is_stale_ = false;
     }
     synchronize(*context_);
@@ -80,8 +93,7 @@ std::uint64_t ParamStore::recording() const {
 }
 
 void ParamStore::send_values() const {
-  for (const Slab slab : {Slab::Values, Slab::FirstMoments, Slab::SecondMoments})
-    copy_slab(host_, device_, slab);
+  for (const Slab slab : kState) copy_slab(host_, device_, slab);
   synchronize(*context_);
 }
 

@@ -1,7 +1,7 @@
 // The parameters of one network, by name, in contiguous fp32 slabs.
 //
 // A trainable store has four slabs of equal layout: values, gradients and Adam's two moments, so that the
-// optimiser and the gradient norm are one pass each. A frozen store (a loss network) has values only. Shapes:
+// optimiser and the gradient norm are one pass each; and with keep_averages() running averages of the values. A frozen store (a loss network) has values only. Shapes:
 // weights KRSC as Shape{K,R,S,C}; vectors as Shape{1,1,1,C}. Every tensor starts on a 64-byte boundary; the
 // gaps stay zero in every slab.
 //
@@ -52,6 +52,9 @@ class ParamStore {
   // Declares a parameter and returns its index. Declaring a name again with the same shape returns the same
   // index, so that a network which runs twice in a graph shares its weights; another shape is an Error.
   int add(const std::string& name, Shape shape);
+  // A trainable store then has averages(), which whoever changes the values looks after. Before allocate().
+  void keep_averages();
+  bool has_averages() const { return keeps_averages_; }
   // Allocates the slabs, zeroed. No add() with a new name afterwards.
   void allocate();
 
@@ -67,17 +70,18 @@ class ParamStore {
   std::span<float> gradients() const { return host(Slab::Gradients); }
   std::span<float> first_moments() const { return host(Slab::FirstMoments); }
   std::span<float> second_moments() const { return host(Slab::SecondMoments); }
-  // Call after changing values or moments there. Sends them to the device and waits; packed copies are
+  std::span<float> averages() const { return host(Slab::Averages); }
+  // Call after changing values, moments or averages there. Sends them to the device and waits; packed copies are
   // renewed at their next use. Error: while work is recorded.
   void values_changed();
 
   // The view of kernels: slab_count() floats each.
-  enum class Slab { Values, Gradients, FirstMoments, SecondMoments };
+  enum class Slab { Values, Gradients, FirstMoments, SecondMoments, Averages };
   // Makes the context's device the one that computes. Sessions do it for every store of their graph. Once: a
   // store stays on its device; another one is an Error.
   void place_on(Context& context);
   float* compute(Slab slab) const;
-  // Call after queueing, or recording, kernels that change values or moments; replays of what is recorded
+  // Call after queueing, or recording, kernels that change values, moments or averages; replays of what is recorded
   // need no call. with_rounded: the kernels also write rounded(), if there is one; otherwise this queues
   // that.
   void values_computed(bool with_rounded = false);
@@ -100,7 +104,7 @@ class ParamStore {
     std::uint64_t recording = 0, change = 0;  // that last packed it, and after how many changes
   };
 
-  using Slabs = std::array<Buffer, 4>;  // by Slab; a frozen store has the first only
+  using Slabs = std::array<Buffer, 5>;  // by Slab; a frozen store has the first only
 
   std::span<float> host(Slab slab) const;
   std::uint64_t recording() const;  // the one that is being made; 0: none
@@ -113,12 +117,13 @@ class ParamStore {
   void send_values() const;
 
   Kind kind_;
+  bool keeps_averages_ = false;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, int> index_;
   std::int64_t slab_count_ = 0;
   Slabs host_, device_;                     // device_ is empty where the host computes
   mutable std::optional<Context> context_;  // of device_
-  mutable bool host_is_stale_ = false;      // values and moments
+  mutable bool host_is_stale_ = false;      // values, moments and averages
   std::uint64_t version_ = 1;               // of the values, as they are when everything queued has run
   std::uint64_t recorded_changes_ = 0;      // of the values, in recordings
   bool held_by_recording_ = false;          // packed copies of a frozen store

@@ -34,7 +34,10 @@ Session::Session(Graph graph, SessionOptions options) : graph_(std::move(graph))
   gradient_written_.resize(graph_.tensors().size());
   nodes_.resize(graph_.nodes().size());
   std::int64_t losses = 0;
-  for (const auto& node : graph_.nodes()) loss_slot_.push_back(node.layer->is_loss() ? losses++ : -1);
+  for (const auto& node : graph_.nodes()) {
+    loss_slot_.push_back(node.layer->is_loss() ? losses : -1);
+    if (node.layer->is_loss()) losses += graph_.shape(node.output).count();
+  }
   losses_ = Buffer(losses * 4, "losses", memory);
   if (memory != MemoryKind::Host) losses_on_host_ = Buffer(losses * 4, "losses", MemoryKind::Pinned);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -161,12 +164,23 @@ void Session::run_backward(const std::string& only_term, std::optional<TensorId>
   }
 }
 
-double Session::loss(const std::string& term) const {
+std::vector<double> Session::loss_by_picture(const std::string& term) const {
   synchronize(graph_.context());
   const float* losses = (losses_on_host_ ? losses_on_host_ : losses_).as<float>();
+  std::vector<double> sums;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto& node = graph_.nodes()[i];
+    if (node.loss_term != term) continue;
+    const auto values = static_cast<std::size_t>(graph_.shape(node.output).count());
+    if (values > sums.size()) sums.resize(values);
+    for (std::size_t n = 0; n < values; ++n) sums[n] += losses[loss_slot_[i] + static_cast<std::int64_t>(n)];
+  }
+  return sums;
+}
+
+double Session::loss(const std::string& term) const {
   double sum = 0;
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (graph_.nodes()[i].loss_term == term) sum += losses[loss_slot_[i]];
+  for (const double value : loss_by_picture(term)) sum += value;
   return sum;
 }
 

@@ -48,8 +48,10 @@ class Session {
   // Backward from a gradient that the caller has written to gradient(id) (id needs keep_gradient()).
   void backward_from(TensorId id);
 
-  // Sum of the scalars of a term's loss nodes, after forward(). Unweighted as the layers define it.
+  // Sum of the values of a term's loss nodes, after forward(). Unweighted as the layers define it.
   double loss(const std::string& term) const;
+  // The same by picture, for a term whose layers give a value for each picture; else one value.
+  std::vector<double> loss_by_picture(const std::string& term) const;
 
   // Accumulates seconds per node while set; every node is then waited for.
   void set_profile(std::vector<NodeTime>* times) { profile_ = times; }
@@ -81,7 +83,7 @@ class Session {
   SessionPlan plan_;
   Buffer arena_;
   std::vector<std::int64_t> loss_slot_;  // per node: place in the buffers below, or -1
-  Buffer losses_, losses_on_host_;       // scalars of all loss nodes; the second where the host computes not
+  Buffer losses_, losses_on_host_;       // values of all loss nodes; the second where the host computes not
   std::vector<NodeTime>* profile_ = nullptr;
 };
 

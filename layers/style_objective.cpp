@@ -25,8 +25,8 @@ std::string key(const char* term, const std::string& layer) {
 
 }  // namespace
 
-std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm& style,
-                                            ConstTensorView picture, DType dtype) {
+std::map<std::string, StyleTargets> style_targets(Context& context, const FeatureTerm& style,
+                                                  ConstTensorView picture, DType dtype) {
   Graph graph(context);
   const TensorId input = graph.add_input("style picture", {picture.shape, DType::F32});
   const auto features = style.network->build(graph, input, dtype, style.layers, "style/");
@@ -35,9 +35,35 @@ std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm&
   write_tensor(context, session.tensor(input),
                {picture.as<float>(), static_cast<std::size_t>(picture.shape.count())});
   session.forward();
-  std::map<std::string, Buffer> targets;
-  for (const auto& [name, id] : features) targets[name] = gram_matrix(context, session.tensor(id));
+  std::map<std::string, StyleTargets> targets;
+  for (const auto& [name, id] : features) targets[name].grams = gram_matrix(context, session.tensor(id));
   return targets;
+}
+
+std::map<std::string, StyleTargets> join_styles(Context& context,
+                                                std::vector<std::map<std::string, StyleTargets>> styles,
+                                                std::span<const double> weights) {
+  require(!styles.empty() && styles.size() == weights.size(), "{} styles with {} weights", styles.size(),
+          weights.size());
+  if (styles.size() == 1) {
+    require(weights[0] == 1, "the only style has the weight {}, expected 1", weights[0]);
+    return std::move(styles[0]);
+  }
+  std::map<std::string, StyleTargets> joined;
+  const auto count = static_cast<std::int64_t>(styles.size());
+  const std::vector<float> factors(weights.begin(), weights.end());
+  for (const auto& [layer, first] : styles[0]) {
+    StyleTargets& targets = joined[layer];
+    const std::int64_t bytes = first.grams.bytes();
+    targets.grams = Buffer(count * bytes, "Gram matrices of the styles", compute_memory(context));
+    targets.weights = Buffer(count * 4, "weights of the styles", compute_memory(context));
+    for (std::size_t s = 0; s < styles.size(); ++s)
+      copy_async(context, targets.grams.data() + static_cast<std::int64_t>(s) * bytes,
+                 styles[s].at(layer).grams.data(), bytes);
+    copy_async(context, targets.weights.data(), factors.data(), targets.weights.bytes());
+  }
+  synchronize(context);  // before what was copied from goes
+  return joined;
 }
 
 std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
@@ -91,7 +117,9 @@ void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
         if (objective.reduction == StyleLossLayer::Reduction::Mean)
           options.layer_weight *= use.term->network->gram_loss_scale();
         auto loss = std::make_unique<StyleLossLayer>(std::move(target->second), objective.reduction, options);
-        graph.add_loss(use.name, node, std::move(loss), {features});
+        std::vector<TensorId> inputs{features};
+        if (objective.shares >= 0) inputs.push_back(objective.shares);
+        graph.add_loss(use.name, node, std::move(loss), inputs);
       } else {
         graph.add_loss(use.name, node, std::make_unique<FeatureLossLayer>(options),
                        {features, photo_features.at(node)});
@@ -100,6 +128,9 @@ void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
   if (objective.tv_weight != 0)
     graph.add_loss("tv", "tv", std::make_unique<TvLossLayer>(LossOptions{.weight = objective.tv_weight}),
                    {generated});
+  if (objective.range_weight != 0)
+    graph.add_loss("range", "range",
+                   std::make_unique<RangeLossLayer>(LossOptions{.weight = objective.range_weight}), {generated});
 }
 
 }  // namespace chiaro

@@ -1,8 +1,9 @@
-// The training objective on a graph: style + content + depth + total variation between the generated picture
-// and the photo it was made from. Terms of weight 0 are left out altogether.
+// The training objective on a graph: style + content + depth + total variation + range of values between the generated
+// picture and the photo it was made from. Terms of weight 0 are left out altogether.
 #pragma once
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,14 +23,19 @@ struct FeatureTerm {
 struct StyleObjective {
   FeatureTerm style, content, depth;
   StyleLossLayer::Reduction reduction = StyleLossLayer::Reduction::Mean;
-  double tv_weight = 0;
-  // Gram matrices of the style picture by style layer, from style_targets().
-  std::map<std::string, Buffer> style_targets;
+  double tv_weight = 0, range_weight = 0;
+  std::map<std::string, StyleTargets> style_targets;  // by style layer, from join_styles()
+  TensorId shares = -1;  // of several styles in every picture (N,1,1,S), an input of the graph; one style: none
 };
 
 // Gram matrices of a picture (1,H,W,3), RGB 0..255, fp32 in memory of the host, at its own size.
-std::map<std::string, Buffer> style_targets(Context& context, const FeatureTerm& style,
-                                            ConstTensorView picture, DType dtype);
+std::map<std::string, StyleTargets> style_targets(Context& context, const FeatureTerm& style,
+                                                  ConstTensorView picture, DType dtype);
+
+// The targets of several styles, each with a factor of its loss; or of one, whose factor must be 1.
+std::map<std::string, StyleTargets> join_styles(Context& context,
+                                                std::vector<std::map<std::string, StyleTargets>> styles,
+                                                std::span<const double> weights);
 
 // Appends the target features of the photo. Call it before the transform network is added, so that the memory
 // of the photo's pass is free again when the network runs.
@@ -37,7 +43,7 @@ std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObje
                                                    TensorId photo, DType dtype);
 
 // Appends the loss networks on the generated picture and all loss nodes, terms "style", "content", "depth",
-// "tv". Moves the style targets into the layers.
+// "tv", "range". Moves the style targets into the layers.
 void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
                    const std::map<std::string, TensorId>& photo_features, DType dtype);
 

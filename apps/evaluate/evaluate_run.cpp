@@ -128,6 +128,7 @@ class Evaluator {
       row.candidates.push_back({candidate.spec().name, candidate.stylise(picture, photo.file), {}, {}});
     if (depth_) row.depth = depth_->estimate(picture);
     if (judge_) judge_->set_photo(picture);
+    const LostPixels lost_in_photo = lost_pixels(picture);
     for (auto& candidate : row.candidates) {
       Measurement& found = candidate.measurement;
       if (depth_) {
@@ -136,6 +137,9 @@ class Evaluator {
       }
       if (judge_) found.perceptual = judge_->distance(candidate.stylised);
       found.grey_ssim = grey_similarity(picture, candidate.stylised).value;
+      const LostPixels lost = lost_pixels(candidate.stylised);
+      found.white = std::max(0.0, lost.white - lost_in_photo.white);
+      found.black = std::max(0.0, lost.black - lost_in_photo.black);
       result.measurements.push_back(found);
     }
     return {std::move(result), std::move(row)};

@@ -27,7 +27,8 @@ std::vector<Column> main_columns(const std::vector<NamedValue>& values) {
       {"AbsRel", "depth_abs_rel", 3}, {"RMSE m", "depth_rmse", 3},       {"log10", "depth_log10", 3},
       {"d<1.25", "depth_delta1", 3},  {"d<1.25^2", "depth_delta2", 3},   {"d<1.25^3", "depth_delta3", 3},
       {"SSIM", "depth_ssim", 3},      {"Spearman", "depth_spearman", 3}, {"valid", "depth_valid_share", 3},
-      {"style", "style", 3},          {"content", "content", 3},         {"grey SSIM", "grey_ssim", 3}};
+      {"style", "style", 3},          {"content", "content", 3},         {"grey SSIM", "grey_ssim", 3},
+      {"white %", "white_percent", 2}, {"black %", "black_percent", 2}};
   std::vector<Column> columns;
   for (const auto& column : all)
     if (std::any_of(values.begin(), values.end(), [&](const auto& v) { return v.name == column.value; }))
@@ -63,6 +64,19 @@ Json object_of(const std::vector<NamedValue>& values) {
 
 }  // namespace
 
+LostPixels lost_pixels(const Image& picture) {
+  constexpr int kWhite = 250, kBlack = 5;  // what JPEG leaves of 255 and 0
+  std::int64_t white = 0, black = 0;
+  const std::size_t pixels = picture.pixels.size() / 3;
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const auto [least, most] = std::minmax({picture.pixels[3 * i], picture.pixels[3 * i + 1], picture.pixels[3 * i + 2]});
+    white += least >= kWhite;
+    black += most <= kBlack;
+  }
+  return {static_cast<double>(white) / static_cast<double>(pixels),
+          static_cast<double>(black) / static_cast<double>(pixels)};
+}
+
 std::vector<NamedValue> values_of(const Measurement& measurement,
                                   const std::vector<std::string>& style_layers) {
   std::vector<NamedValue> values;
@@ -96,6 +110,8 @@ std::vector<NamedValue> values_of(const Measurement& measurement,
     values.push_back({"content_raw", distance.content_raw});
   }
   values.push_back({"grey_ssim", measurement.grey_ssim});
+  values.push_back({"white_percent", 100 * measurement.white});
+  values.push_back({"black_percent", 100 * measurement.black});
   return values;
 }
 

@@ -16,7 +16,14 @@ struct Measurement {
   std::optional<DepthMetrics> depth;
   std::optional<PerceptualDistance> perceptual;
   double grey_ssim = 0;  // of the photo and the stylised picture, see grey_similarity()
+  double white = 0, black = 0;  // shares of pixels that are blown or blacked out, beyond the photo's own
 };
+
+// Shares of an RGB picture's pixels.
+struct LostPixels {
+  double white = 0, black = 0;  // all channels 250 or more; all 5 or less
+};
+LostPixels lost_pixels(const Image& picture);
 
 struct PictureResult {
   std::string photo;

@@ -55,7 +55,7 @@ int plan_stylizing(Context& context, const PlanOptions& options) {
     config = std::move(loaded.config);
     dtype = loaded.dtype;
   }
-  TransformNetConfig network = transform_net_config(config.model);
+  TransformNetConfig network = transform_net_config(config);
   if (options.model_width > 0) network.width = options.model_width;
   fmt::print("{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
              network.width, precision_name(context, dtype));

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <new>
+#include <set>
 #include <tuple>
 
 #include "apps/common/model_path.hpp"
@@ -123,6 +125,38 @@ void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
   std::fflush(stdout);
 }
 
+// What the network is applied as: one of its styles or a mixture, and what the names of results get for it.
+struct Look {
+  std::string suffix;
+  std::vector<StyleShare> shares;
+};
+
+std::vector<Look> looks_of(const WeightsFile& network, const std::string& style, const std::string& file) {
+  if (style != "all") return {{"", style.empty() ? std::vector<StyleShare>{} : parse_style_shares(style)}};
+  std::vector<Look> looks;
+  for (const std::string& name : transform_net_from_json(network.architecture, file).styles)
+    looks.push_back({"_" + name, {{.name = name}}});
+  if (looks.empty()) throw Error("--style all: {} has one style, without a name; leave --style out", file);
+  return looks;
+}
+
+StylizeJob with_suffix(const StylizeJob& job, const std::string& suffix) {
+  fs::path output = job.output;
+  output.replace_filename(output.stem().string() + suffix + output.extension().string());
+  return {job.input, output.string()};
+}
+
+// Results of different styles can have one name: a_b.jpg in style c, a.jpg in style b_c.
+void require_distinct_results(const std::vector<StylizeJob>& jobs, const std::vector<Look>& looks) {
+  std::map<std::string, std::string> results;
+  for (const Look& look : looks)
+    for (const StylizeJob& job : jobs) {
+      const StylizeJob named = with_suffix(job, look.suffix);
+      if (const auto [other, fresh] = results.emplace(named.output, job.input); !fresh)
+        throw Error("{}: would be the result of {} and of {}", named.output, other->second, job.input);
+    }
+}
+
 }  // namespace
 
 int stylize(const StylizeOptions& options) {
@@ -130,38 +164,50 @@ int stylize(const StylizeOptions& options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
   const fs::path model_path = find_model(options.model, shipped_models());
-  PictureStyler styler(
-      context, make_transform_model(load_network(model_path, "transform_net"), model_path.string()), dtype);
+  const WeightsFile network = load_network(model_path, "transform_net");
+  const std::vector<Look> looks = looks_of(network, options.style, model_path.string());
+  require_distinct_results(jobs, looks);
   const std::int64_t available = options.memory_limit_mib > 0       ? options.memory_limit_mib << 20
                                  : context.device() == Device::Cuda ? free_device_memory(context)
                                                                     : available_memory();
-  if (options.verbose) {
-    const TransformModel& model = styler.model();
-    fmt::print("{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),
-               model.config.width, model.config.residual_blocks, model.params->parameter_count(),
-               context.description(), format_bytes(available));
-  }
 
   std::vector<CheckedJob> checked;
-  for (const StylizeJob& job : jobs)
-    succeeds(job.input, [&] { checked.push_back(check(job, styler, options.max_size, available)); });
-  if (const std::string note = context.tally().complaint(); !note.empty())
-    fmt::print(stderr, "stylize_engine: {}\n", note);
-  // Pictures of one size share a plan and its memory.
-  std::stable_sort(checked.begin(), checked.end(), [](const CheckedJob& a, const CheckedJob& b) {
-    return std::tie(a.size.height, a.size.width) < std::tie(b.size.height, b.size.width);
-  });
-  std::vector<StylizeJob> styled;
-  for (const CheckedJob& job : checked)
-    if (succeeds(job.files.input, [&] { process(job, styler, options.verbose); }))
-      styled.push_back(job.files);
-  if (!options.strip.empty() && !styled.empty()) write_strip(options.strip, styled);
+  std::vector<std::vector<StylizeJob>> styled(looks.size());
+  std::set<std::string> failed;
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    PictureStyler styler(context, make_transform_model(network, model_path.string(), looks[i].shares), dtype);
+    if (i == 0) {
+      if (options.verbose) {
+        const TransformModel& model = styler.model();
+        fmt::print("{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),
+                   model.config.width, model.config.residual_blocks, model.params->parameter_count(),
+                   context.description(), format_bytes(available));
+      }
+      for (const StylizeJob& job : jobs)
+        if (!succeeds(job.input, [&] { checked.push_back(check(job, styler, options.max_size, available)); }))
+          failed.insert(job.input);
+      if (const std::string note = context.tally().complaint(); !note.empty())
+        fmt::print(stderr, "stylize_engine: {}\n", note);
+      // Pictures of one size share a plan and its memory.
+      std::stable_sort(checked.begin(), checked.end(), [](const CheckedJob& a, const CheckedJob& b) {
+        return std::tie(a.size.height, a.size.width) < std::tie(b.size.height, b.size.width);
+      });
+    }
+    for (const CheckedJob& job : checked) {
+      const CheckedJob named{with_suffix(job.files, looks[i].suffix), job.size};
+      if (succeeds(named.files.input, [&] { process(named, styler, options.verbose); }))
+        styled[i].push_back(named.files);
+      else
+        failed.insert(named.files.input);
+    }
+  }
+  if (!options.strip.empty()) write_strip(options.strip, styled);
 
   if (options.verbose) fmt::print("peak resident memory {}\n", format_bytes(peak_resident_bytes()));
-  if (styled.size() < jobs.size() && jobs.size() > 1)
-    fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n",
-               jobs.size() - styled.size(), jobs.size());
-  return styled.size() == jobs.size() ? 0 : 1;
+  if (!failed.empty() && jobs.size() > 1)
+    fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n", failed.size(),
+               jobs.size());
+  return failed.empty() ? 0 : 1;
 }
 
 }  // namespace chiaro

@@ -9,7 +9,8 @@
 namespace chiaro {
 
 struct StylizeOptions {
-  std::string model;
+  std::string model = "base";
+  std::string style;  // of a network of several: "wave", "wave=0.6,the_scream=0.4", "all"; "" = the only one
   std::vector<std::string> inputs;
   std::string output;
   std::string format;                 // "png", "jpg" or "" = as the input

@@ -53,8 +53,9 @@ class Trial {
     StyleTrainer trainer(context_, config, dtype_, session_);
     Loader loader(source_, loader_options(config));
     show();
-    for (int i = 1; i <= iterations && (i == 1 || time_for_a_batch(part)); ++i) {
-      trainer.step(i, loader.next().pixels);
+    std::int64_t step = 1;
+    for (; step <= iterations && (step == 1 || time_for_a_batch(part)); ++step) {
+      trainer.step(step, loader.next().pixels);
       ++iterations_;
       step_done();
     }
@@ -62,7 +63,7 @@ class Trial {
     int measured = 0;
     for (; measured < batches && (measured == 0 || time_for_a_batch(part)); ++measured) {
       const double begin_s = clock_.seconds();
-      const auto found = trainer.gradient_norms(loader.next().pixels, [this] { step_done(); });
+      const auto found = trainer.gradient_norms(loader.next().pixels, step + measured, [this] { step_done(); });
       batch_s_ = clock_.seconds() - begin_s;
       for (std::size_t t = 0; t < norms.size(); ++t) norms[t] += found[t] / trainer.terms()[t].weight;
     }
@@ -78,6 +79,7 @@ class Trial {
       }
       *term.weight = term.share / norm;
     }
+    config.loss.range_weight = config.loss.range_share / range_norm(config.data);
     rescale(config);
   }
 
@@ -122,6 +124,13 @@ class Trial {
       if (factor == 0 && *term.weight > 0)
         factor = (term.weight == &config.loss.style.weight ? 100 : 1) / *term.weight;
     for (const Term& term : terms_of(config)) *term.weight *= factor;
+    config.loss.range_weight *= factor;
+  }
+
+  // Norm of the gradient of the unweighted range term, were every value 10 outside of 0 to 255.
+  static double range_norm(const DataConfig& data) {
+    const auto values = static_cast<double>(data.batch_size * data.image_size * data.image_size * 3);
+    return 2 * 10 / std::sqrt(values);
   }
 
   Context& context_;
@@ -147,6 +156,8 @@ TrainConfig balance_losses(Context& context, const TrainConfig& config,
     terms += term.share > 0;
   }
   if (terms == 0) throw Error("loss.balance = \"gradient\": every share is 0: there is nothing to train for");
+  result.loss.range_weight = result.loss.range_share > 0 ? 1 : 0;
+  terms += result.loss.range_share > 0;
   Trial trial(context, source, dtype, session, clock,
               terms + kRounds * (kTrialIterations + terms * kMeasuredBatches));
   trial.reweigh(result, 0, 1, 1);

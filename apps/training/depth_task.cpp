@@ -66,7 +66,7 @@ class DepthTask : public TrainingTask {
     require_finite_gradient(gradient_norm);
     if (with_gradient_norms) line["parameter_gradient_norm"] = gradient_norm;
     line["loss"] = loss_;
-    line["lr"] = learning_rate(config_.optimizer, iteration);
+    line["lr"] = learning_rate(config_.optimizer, iteration, config_.train.iterations);
   }
 
   std::string progress_text() const override {

@@ -75,7 +75,7 @@ class DistillTask : public TrainingTask {
       line["weighted"]["gram"] = config_.distill.gram_weight * gram();
     }
     line["total"] = config_.distill.feature_weight * feature() + config_.distill.gram_weight * gram();
-    line["lr"] = learning_rate(config_.optimizer, iteration);
+    line["lr"] = learning_rate(config_.optimizer, iteration, config_.train.iterations);
   }
 
   std::string progress_text() const override {

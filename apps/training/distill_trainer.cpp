@@ -104,7 +104,7 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
   session_.emplace(std::move(graph), session_options);
   photos_.emplace(context_, session_->tensor(photo_));
   step_.emplace(
-      context_, config.optimizer, *session_, params_, [this] { photos_->send(); }, rates_by_fan_in(params_));
+      context_, config, *session_, params_, [this] { photos_->send(); }, rates_by_fan_in(params_));
 }
 
 const DistillErrors& DistillTrainer::step(std::int64_t step, std::span<const std::uint8_t> photos) {

@@ -1,9 +1,12 @@
 #include "apps/training/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 
 #include "kernels/adam/adam.hpp"
+#include "kernels/running_average/running_average.hpp"
 #include "kernels/sgd/sgd.hpp"
 
 namespace chiaro {
@@ -16,9 +19,21 @@ static_assert(sizeof(adam::Factors) <= kFactorBytes && sizeof(sgd::Factors) <= k
 
 }  // namespace
 
-double learning_rate(const OptimizerConfig& config, std::int64_t step) {
-  if (config.decay_every == 0) return config.lr;
-  return config.lr * std::pow(config.decay, static_cast<double>((step - 1) / config.decay_every));
+double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t iterations) {
+  double rate = config.lr;
+  if (config.decay_every > 0)
+    rate *= std::pow(config.decay, static_cast<double>((step - 1) / config.decay_every));
+  if (step < config.warmup) rate *= static_cast<double>(step) / static_cast<double>(config.warmup);
+  if (config.schedule == "cosine") {
+    const double done = std::min(static_cast<double>(step - 1) / static_cast<double>(iterations), 1.0);
+    rate *= (1 + std::cos(std::numbers::pi * done)) / 2;
+  }
+  return rate;
+}
+
+double averaging_rate(const OptimizerConfig& config, std::int64_t step) {
+  const auto t = static_cast<double>(step);
+  return 1 - std::min(config.average, (1 + t) / (10 + t));
 }
 
 double norm_of(Context& context, ConstTensorView x) {
@@ -32,11 +47,11 @@ double norm_of(Context& context, ConstTensorView x) {
   return result;
 }
 
-Optimizer::Optimizer(Context& context, const OptimizerConfig& config, ParamStore& params,
+Optimizer::Optimizer(Context& context, const OptimizerConfig& config, std::int64_t iterations, ParamStore& params,
                      std::vector<ParamRange> ranges)
-    : context_(context), config_(config), params_(params), ranges_(std::move(ranges)) {
+    : context_(context), config_(config), iterations_(iterations), params_(params), ranges_(std::move(ranges)) {
   if (ranges_.empty()) ranges_ = {{0, params.slab_count()}};
-  const auto factor_bytes = static_cast<std::int64_t>(ranges_.size() * kFactorBytes);
+  const auto factor_bytes = static_cast<std::int64_t>((ranges_.size() + 1) * kFactorBytes);  // the averages' at the end
   const MemoryKind memory = compute_memory(context);
   factors_ = Buffer(factor_bytes, "factors of the optimiser", memory);
   norm_ = Buffer(sizeof(double), "norm of the gradient", memory);
@@ -60,7 +75,7 @@ const Factors* Optimizer::factors_at(std::size_t range) const {
 
 void Optimizer::prepare(std::int64_t step) {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
-    const double lr = learning_rate(config_, step) * ranges_[i].lr_factor;
+    const double lr = learning_rate(config_, step, iterations_) * ranges_[i].lr_factor;
     if (config_.method == "sgd")
       write_factors(
           i, sgd::factors({.lr = lr, .momentum = config_.momentum, .weight_decay = config_.weight_decay}));
@@ -72,6 +87,7 @@ void Optimizer::prepare(std::int64_t step) {
                                       .weight_decay = config_.weight_decay},
                                      step));
   }
+  write_factors(ranges_.size(), static_cast<float>(averaging_rate(config_, step)));
 }
 
 void Optimizer::update() {
@@ -88,6 +104,9 @@ void Optimizer::update() {
                  part(Slab::Values), part(Slab::FirstMoments), part(Slab::SecondMoments),
                  params_.rounded() ? params_.rounded() + ranges_[i].first : nullptr);
   }
+  if (params_.has_averages())
+    running_average::step(context_, factors_at<float>(ranges_.size()), params_.slab_count(),
+                          params_.compute(Slab::Values), params_.compute(Slab::Averages));
   params_.values_computed(config_.method == "adam");
 }
 

@@ -12,7 +12,8 @@ TrainConfig without_folders(TrainConfig config) {
   const auto strip = [](std::string& path) { path = std::filesystem::path(path).filename().string(); };
   for (std::string& path : config.data.train) strip(path);
   for (std::string& path : config.distill.validation) strip(path);
-  for (std::string* path : {&config.style.image, &config.weights.vgg19, &config.weights.vgg16,
+  for (StyleConfig& style : config.styles) strip(style.image);
+  for (std::string* path : {&config.weights.vgg19, &config.weights.vgg16,
                             &config.weights.resnet_upproj, &config.model.init, &config.depth.train_list,
                             &config.depth.validation_list, &config.depth.encoder_weights, &config.train.out})
     strip(*path);

@@ -19,12 +19,17 @@ const LayerKernels& kernels_of(const std::string& type) {
       {"border", {{"border_forward"}, {"border_backward"}}},
       {"crop", {{"border_crop"}, {"border_crop_backward"}}},
       {"feature_loss", {{"mse", "finish_sum"}, {"mse", "finish_sum"}}},
+      {"conditional_norm",
+       {{"row_mix_forward", "row_mix_forward", "moments", "finish_moments", "instance_norm_apply"},
+        {"instance_norm_sums", "instance_norm_finish_sums", "instance_norm_dx", "row_mix_backward",
+         "row_mix_backward"}}},
       {"instance_norm",
        {{"moments", "finish_moments", "instance_norm_apply"},
         {"instance_norm_sums", "instance_norm_finish_sums", "instance_norm_dx"}}},
       {"interleave", {{"interleave_forward"}, {"interleave_backward"}}},
       {"max_pool", {{"max_pool_forward"}, {"max_pool_backward"}}},
       {"preprocess", {{"channel_affine_forward"}, {"channel_affine_backward"}}},
+      {"range_loss", {{"range", "finish_sum"}, {"range", "finish_sum"}}},
       {"relu", {{"relu_forward"}, {"relu_backward"}}},
       {"style_loss", {{"gram", "gram_style_finish", "finish_sum"}, {"gram_backward"}}},
       {"tanh_output", {{"tanh_output_forward"}, {"tanh_output_backward"}}},
@@ -65,6 +70,10 @@ class Counter {
     if (type == "conv2d") return add({"conv2d_forward"});
     if (type == "conv_transpose2d") return add({"conv2d_backward_data"});
     add(kernels_of(type).forward);
+    if (type != "style_loss" || node.inputs.size() == 1) return;
+    // Several styles: targets and their factors are mixed, and every picture has a value of its own.
+    add({"row_mix_forward", "row_mix_forward"});
+    for (std::int64_t n = 1; n < graph_.shape(node.inputs[0]).n; ++n) add({"gram_style_finish", "finish_sum"});
   }
 
   void backward(const Graph::Node& node, bool in_place) {

@@ -53,7 +53,7 @@ Image load_style_picture(const StyleConfig& config) {
   return style;
 }
 
-std::map<std::string, Buffer> picture_targets(Context& context, const FeatureTerm& style,
+std::map<std::string, StyleTargets> picture_targets(Context& context, const FeatureTerm& style,
                                               const StyleConfig& config, DType dtype) {
   const Image picture = load_style_picture(config);
   const Shape shape{1, picture.height, picture.width, 3};
@@ -65,16 +65,28 @@ std::map<std::string, Buffer> picture_targets(Context& context, const FeatureTer
 }
 
 // Of the right size, and not for use.
-std::map<std::string, Buffer> placeholder_targets(Context& context, const FeatureTerm& style, DType dtype) {
+std::map<std::string, StyleTargets> placeholder_targets(Context& context, const FeatureTerm& style, DType dtype) {
   constexpr Shape kSmallPicture{1, 64, 64, 3};
   Graph graph(context);
   const TensorId picture = graph.add_input("style picture", {kSmallPicture, DType::F32});
-  std::map<std::string, Buffer> targets;
+  std::map<std::string, StyleTargets> targets;
   for (const auto& [layer, id] : style.network->build(graph, picture, dtype, style.layers, "style/")) {
     const std::int64_t channels = graph.shape(id).c;
-    targets[layer] = Buffer(channels * channels * 4, "style Gram matrix");
+    targets[layer].grams = Buffer(channels * channels * 4, "style Gram matrix");
   }
   return targets;
+}
+
+std::map<std::string, StyleTargets> all_targets(Context& context, const FeatureTerm& style,
+                                                const TrainConfig& config, DType dtype, GraphPurpose purpose) {
+  std::vector<std::map<std::string, StyleTargets>> styles;
+  std::vector<double> weights;
+  for (const StyleConfig& one : config.styles) {
+    styles.push_back(purpose == GraphPurpose::Plan ? placeholder_targets(context, style, dtype)
+                                                   : picture_targets(context, style, one, dtype));
+    weights.push_back(config.styles.size() == 1 ? 1 : one.weight);
+  }
+  return join_styles(context, std::move(styles), weights);
 }
 
 class LossNetworkLoader {
@@ -135,35 +147,45 @@ StyleObjective make_objective(const TrainConfig& config, GraphPurpose purpose, S
   objective.reduction =
       config.loss.style_reduction == "sum" ? StyleLossLayer::Reduction::Sum : StyleLossLayer::Reduction::Mean;
   objective.tv_weight = config.loss.tv_weight;
+  objective.range_weight = config.loss.range_weight;
+  if (config.styles.size() == 1) objective.style.weight *= config.styles[0].weight;
   return objective;
 }
 
 }  // namespace
 
-TransformNetConfig transform_net_config(const ModelConfig& model) {
-  return {.width = model.width,
-          .residual_blocks = model.residual_blocks,
-          .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
-          .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
-          .norm_eps = model.norm_eps,
-          .output = model.output == "tanh150" ? OutputRange::Tanh150 : OutputRange::Linear};
+TransformNetConfig transform_net_config(const TrainConfig& config) {
+  const ModelConfig& model = config.model;
+  TransformNetConfig network{.width = model.width,
+                             .residual_blocks = model.residual_blocks,
+                             .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
+                             .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
+                             .norm_eps = model.norm_eps,
+                             .output = model.output == "tanh150"  ? OutputRange::Tanh150
+                                       : model.output == "linear" ? OutputRange::Linear
+                                                                  : OutputRange::Scaled150};
+  for (const StyleConfig& style : config.styles) network.styles.push_back(style_name(style));
+  return network;
 }
 
 StyleGraph build_style_graph(Context& context, const TrainConfig& config, DType dtype, GraphPurpose purpose) {
-  StyleGraph step{.network = transform_net_config(config.model),
+  StyleGraph step{.network = transform_net_config(config),
                   .params = std::make_unique<ParamStore>(ParamStore::Kind::Trainable),
                   .graph = Graph(context)};
   StyleObjective objective = make_objective(config, purpose, step);
   if (objective.style.weight != 0)
-    objective.style_targets = purpose == GraphPurpose::Plan
-                                  ? placeholder_targets(context, objective.style, dtype)
-                                  : picture_targets(context, objective.style, config.style, dtype);
+    objective.style_targets = all_targets(context, objective.style, config, dtype, purpose);
 
   Graph& graph = step.graph;
   const Shape batch{config.data.batch_size, config.data.image_size, config.data.image_size, 3};
   step.photo = graph.add_input("photo", {batch, DType::F32});
+  if (step.network.rows() > 1) {
+    step.shares = graph.add_input("shares of the styles",
+                                  {{config.data.batch_size, 1, 1, step.network.rows()}, DType::F32});
+    objective.shares = step.shares;
+  }
   const auto photo_features = add_photo_features(graph, objective, step.photo, dtype);
-  step.generated = build_transform_net(graph, *step.params, step.photo, step.network, dtype);
+  step.generated = build_transform_net(graph, *step.params, step.photo, step.network, dtype, step.shares);
   graph.keep(step.generated);
   graph.keep_gradient(step.generated);
   add_objective(graph, objective, step.generated, photo_features, dtype);
@@ -172,10 +194,12 @@ StyleGraph build_style_graph(Context& context, const TrainConfig& config, DType 
     return term == "style"     ? objective.style.weight
            : term == "content" ? objective.content.weight
            : term == "depth"   ? objective.depth.weight
-                               : objective.tv_weight;
+           : term == "tv"      ? objective.tv_weight
+                               : objective.range_weight;
   };
   for (const auto& term : graph.loss_terms()) step.terms.push_back({term, weight_of(term)});
-  if (step.terms.empty()) throw Error("every loss weight is 0: there is nothing to train for");
+  if (std::ranges::all_of(step.terms, [](const TermWeight& term) { return term.name == "range"; }))
+    throw Error("every loss weight is 0: there is nothing to train for");
   return step;
 }
 

@@ -13,10 +13,11 @@
 
 namespace chiaro {
 
-TransformNetConfig transform_net_config(const ModelConfig& model);
+// The network of a configuration, with its styles.
+TransformNetConfig transform_net_config(const TrainConfig& config);
 
 struct TermWeight {
-  std::string name;  // "style", "content", "depth", "tv"
+  std::string name;  // "style", "content", "depth", "tv", "range"
   double weight = 0;
 };
 using NamedLossNetworks = std::vector<std::pair<std::string, std::unique_ptr<LossNetwork>>>;
@@ -28,6 +29,7 @@ struct StyleGraph {
   NamedLossNetworks loss_networks;     // each once, however many terms look at it
   Graph graph;
   TensorId photo = -1, generated = -1;  // (batch, size, size, 3), fp32
+  TensorId shares = -1;                 // of several styles in every picture (batch, 1, 1, styles), fp32
   std::vector<TermWeight> terms;        // in the order of the graph, none of weight 0
   std::vector<std::string> notes;       // what the user should know
 };

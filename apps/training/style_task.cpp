@@ -1,6 +1,7 @@
 #include "apps/training/style_task.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "apps/training/photo_batches.hpp"
@@ -56,7 +57,7 @@ class StyleTask : public TrainingTask {
   void step(std::int64_t iteration, bool with_gradient_norms, MetricsLine& line) override {
     const Batch& batch = loader_->next();
     std::vector<double> norms;
-    if (with_gradient_norms) norms = trainer_.gradient_norms(batch.pixels);
+    if (with_gradient_norms) norms = trainer_.gradient_norms(batch.pixels, iteration);
     const auto& terms = trainer_.step(iteration, batch.pixels);
     for (std::size_t i = 0; i < norms.size(); ++i) line["gradient_norms"][terms[i].name] = norms[i];
     for (const auto& term : terms)
@@ -68,6 +69,9 @@ class StyleTask : public TrainingTask {
       line["raw"][term.name] = term.raw;
       line["weighted"][term.name] = term.weighted();
     }
+    const std::vector<double> by_style = trainer_.style_losses();
+    for (std::size_t s = 0; s < by_style.size(); ++s)
+      if (!std::isnan(by_style[s])) line["style_losses"][trainer_.network().styles[s]] = by_style[s];
     line["total"] = total();
   }
 
@@ -79,9 +83,10 @@ class StyleTask : public TrainingTask {
 
   Image preview() override {
     if (photos_.empty()) return {};
-    std::vector<Image> stylized;
-    for (const auto& photo : photos_) stylized.push_back(trainer_.stylize(photo));
-    return make_grid({photos_, stylized});
+    std::vector<std::vector<Image>> rows{photos_};
+    for (std::size_t style = 0; style < trainer_.network().styles.size(); ++style)
+      rows.push_back(trainer_.stylize(photos_, style));
+    return make_grid(rows);
   }
 
   std::string skipped_summary() const override { return loader_->bad_photo_summary(); }
@@ -92,7 +97,7 @@ class StyleTask : public TrainingTask {
                                             {"precision", config_.train.precision},
                                             {"config", to_toml(without_folders(config_))}};
     write_weights(folder_->model_file(),
-                  transform_weights_file(trainer_.params(), trainer_.network(), provenance.dump()));
+                  transform_weights_file(trainer_.parameters(), trainer_.network(), provenance.dump()));
     return "";
   }
 

@@ -1,8 +1,9 @@
 // task = "style": a transform network learns a style.
 //
 // Lines of metrics.jsonl: {iteration, gradient_norms and parameter_gradient_norm at intervals, raw, weighted,
-// total, images_per_s}, the first and the two in the middle with a value per loss term. Previews show up to
-// four photos above and the same stylised below.
+// total, images_per_s}, the first and the two in the middle with a value per loss term; with several styles also
+// style_losses, the raw style loss by style of the batch. Previews show up to four photos above and the same in each style
+// below.
 #pragma once
 #include <memory>
 

@@ -1,9 +1,31 @@
 #include "apps/training/style_trainer.hpp"
 
+#include <algorithm>
+
 #include "engine/param_io.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
+
+namespace {
+
+// Neighbours that learn at one rate are one range. The gap behind a parameter goes with it.
+std::vector<ParamRange> ranges_of(const ParamStore& params, double norm_lr) {
+  std::vector<ParamRange> ranges;
+  const auto entries = params.entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::int64_t end = i + 1 < entries.size() ? entries[i + 1].offset : params.slab_count();
+    const bool norm = entries[i].name.ends_with(".gamma") || entries[i].name.ends_with(".beta");
+    const double factor = norm ? norm_lr : 1;
+    if (!ranges.empty() && ranges.back().lr_factor == factor)
+      ranges.back().count += end - entries[i].offset;
+    else
+      ranges.push_back({.first = entries[i].offset, .count = end - entries[i].offset, .lr_factor = factor});
+  }
+  return ranges;
+}
+
+}  // namespace
 
 StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, DType dtype,
                            SessionOptions session_options)
@@ -19,31 +41,60 @@ StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGra
       loss_networks_(std::move(step.loss_networks)),
       photo_(step.photo),
       generated_(step.generated),
+      shares_(step.shares),
       notes_(std::move(step.notes)) {
   for (const auto& term : step.terms) terms_.push_back({term});
+  if (config.optimizer.average > 0) params_->keep_averages();
   params_->allocate();
   session_options.backward = true;
   session_.emplace(std::move(step.graph), session_options);
   initialize(config);
   photos_.emplace(context_, session_->tensor(photo_));
-  step_.emplace(context_, config.optimizer, *session_, *params_, [this] { photos_->send(); });
+  if (shares_ >= 0) {
+    const TensorView shares = session_->tensor(shares_);
+    staged_shares_.resize(static_cast<std::size_t>(shares.shape.count()));
+    shares_feed_.emplace(context_, shares);
+  }
+  step_.emplace(
+      context_, config, *session_, *params_, [this] { send(); }, ranges_of(*params_, config.optimizer.norm_lr));
 }
 
 void StyleTrainer::initialize(const TrainConfig& config) {
   if (config.model.init.empty()) {
     initialize_transform_net(*params_, network_, static_cast<std::uint64_t>(config.seed));
-    return;
+  } else {
+    const WeightsFile start = load_network(config.model.init, "transform_net");
+    load_parameters(*params_, start_parameters(start, network_, config.model.init), config.model.init);
   }
-  const WeightsFile start = load_network(config.model.init, "transform_net");
-  if (const auto found = transform_net_from_json(start.architecture, config.model.init); found != network_)
-    throw Error("{}: holds a transform network {}, but the configuration's [model] is {}", config.model.init,
-                transform_net_to_json(found), transform_net_to_json(network_));
-  load_parameters(*params_, start.parameters, config.model.init);
+  if (!params_->has_averages()) return;
+  std::ranges::copy(params_->values(), params_->averages().begin());
+  params_->values_changed();
 }
 
-const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std::uint8_t> photos) {
+std::vector<NamedTensor> StyleTrainer::parameters() const {
+  return save_slab(*params_, params_->has_averages() ? params_->averages() : params_->values());
+}
+
+// Photos and the shares of the styles in them, for send().
+void StyleTrainer::stage(std::span<const std::uint8_t> photos, std::int64_t step) {
   photos_->stage(photos);
+  if (!shares_feed_) return;
+  const std::int64_t rows = network_.rows(), pictures = static_cast<std::int64_t>(staged_shares_.size()) / rows;
+  std::ranges::fill(staged_shares_, 0.f);
+  for (std::int64_t i = 0; i < pictures; ++i)
+    staged_shares_[static_cast<std::size_t>(i * rows + ((step - 1) * pictures + i) % rows)] = 1;
+  shares_feed_->stage(staged_shares_);
+}
+
+void StyleTrainer::send() {
   photos_->send();
+  if (shares_feed_) shares_feed_->send();
+}
+
+const std::vector<StyleTrainer::Term>& StyleTrainer::forward(std::span<const std::uint8_t> photos,
+                                                             std::int64_t step) {
+  stage(photos, step);
+  send();
   session_->forward();
   read_terms();
   return terms_;
@@ -56,7 +107,7 @@ void StyleTrainer::backward() {
 
 const std::vector<StyleTrainer::Term>& StyleTrainer::step(std::int64_t step,
                                                           std::span<const std::uint8_t> photos) {
-  photos_->stage(photos);
+  stage(photos, step);
   step_->run(step);
   read_terms();
   return terms_;
@@ -66,11 +117,27 @@ void StyleTrainer::read_terms() {
   for (auto& term : terms_) term.raw = session_->loss(term.name);
 }
 
-std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos,
+std::vector<double> StyleTrainer::style_losses() const {
+  if (!shares_feed_) return {};
+  const std::vector<double> losses = session_->loss_by_picture("style");
+  if (losses.empty()) return {};
+  const auto rows = static_cast<std::size_t>(network_.rows()), pictures = losses.size();
+  std::vector<double> sums(rows), shares(rows);
+  for (std::size_t i = 0; i < pictures; ++i)
+    for (std::size_t row = 0; row < rows; ++row) {
+      sums[row] += static_cast<double>(staged_shares_[i * rows + row]) * losses[i];
+      shares[row] += static_cast<double>(staged_shares_[i * rows + row]);
+    }
+  // A picture's value is its part of the mean over the batch.
+  for (std::size_t row = 0; row < rows; ++row) sums[row] *= static_cast<double>(pictures) / shares[row];
+  return sums;
+}
+
+std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> photos, std::int64_t step,
                                                  const std::function<void()>& after_term) {
   std::vector<double> norms;
   for (const auto& term : terms_) {
-    forward(photos);
+    forward(photos, step);
     session_->backward(term.name, generated_);
     const TensorView gradient = session_->gradient(generated_);
     norms.push_back(norm_of(context_, gradient));
@@ -79,15 +146,26 @@ std::vector<double> StyleTrainer::gradient_norms(std::span<const std::uint8_t> p
   return norms;
 }
 
-Image StyleTrainer::stylize(const Image& photo) {
-  const Shape size{1, photo.height, photo.width, 3};
-  if (!stylizer_ || stylizer_size_ != size) {
-    stylizer_.emplace(context_, *params_, network_, photo.height, photo.width, dtype_);
-    stylizer_size_ = size;
+std::vector<Image> StyleTrainer::stylize(std::span<const Image> photos, std::size_t style) {
+  std::vector<float> row(static_cast<std::size_t>(network_.rows()));
+  row.at(style) = 1;
+  TransformModel model{.config = plain_config(network_),
+                       .params = std::make_unique<ParamStore>(ParamStore::Kind::Frozen)};
+  declare_transform_net(*model.params, model.config);
+  model.params->allocate();
+  load_parameters(*model.params, plain_parameters(parameters(), network_, row), "the network");
+  std::optional<Stylizer> stylizer;
+  Shape size;
+  std::vector<Image> results;
+  for (const Image& photo : photos) {
+    if (const Shape needed{1, photo.height, photo.width, 3}; !stylizer || size != needed) {
+      stylizer.emplace(context_, *model.params, model.config, photo.height, photo.width, dtype_);
+      size = needed;
+    }
+    Image& result = results.emplace_back(photo.height, photo.width, 3);
+    stylizer->run(photo.pixels.data(), result.pixels.data());
   }
-  Image result(photo.height, photo.width, 3);
-  stylizer_->run(photo.pixels.data(), result.pixels.data());
-  return result;
+  return results;
 }
 
 }  // namespace chiaro

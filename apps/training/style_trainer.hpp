@@ -2,6 +2,9 @@
 //
 // Everything is allocated by the constructor. step() is what training does, on a GPU as one CUDA graph;
 // forward() and backward() are its parts, for those who look at one of them.
+//
+// Where there are several styles, each picture of a batch has one: picture i of step s has style (s - 1) * batch + i,
+// counted around. So a step's styles follow from its number alone, and all styles have the same number of pictures.
 #pragma once
 #include <functional>
 #include <memory>
@@ -40,16 +43,22 @@ class StyleTrainer {
   // Norm of all parameter gradients, as of the last step() or backward().
   double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }
 
-  const std::vector<Term>& forward(std::span<const std::uint8_t> photos);
+  const std::vector<Term>& forward(std::span<const std::uint8_t> photos, std::int64_t step = 1);
   void backward();
 
+  // The raw style loss of each style, as of the last step() or forward(): the mean over its pictures; NaN for one that had
+  // none. None without a style term, or with one style.
+  std::vector<double> style_losses() const;
+
   // L2 norm of the gradient of every weighted term with respect to the generated pictures, in the order of
-  // the terms. Runs forward and backward once per term, and then calls `after_term`; leaves parameters and
-  // their gradients alone.
-  std::vector<double> gradient_norms(std::span<const std::uint8_t> photos,
+  // the terms, for the styles of that step. Runs forward and backward once per term, and then calls `after_term`; leaves
+  // parameters and their gradients alone.
+  std::vector<double> gradient_norms(std::span<const std::uint8_t> photos, std::int64_t step = 1,
                                      const std::function<void()>& after_term = {});
-  // The network as it is now, on one picture.
-  Image stylize(const Image& photo);
+  // What becomes the model: the running averages of the parameters where they are kept, else the parameters.
+  std::vector<NamedTensor> parameters() const;
+  // Each picture by the network of parameters() in one of its styles, counted from 0.
+  std::vector<Image> stylize(std::span<const Image> photos, std::size_t style = 0);
 
   // The generated pictures: session().tensor() of it is readable after forward(), gradient() after
   // backward().
@@ -68,6 +77,8 @@ class StyleTrainer {
                SessionOptions session_options);
   void initialize(const TrainConfig& config);
   void read_terms();
+  void stage(std::span<const std::uint8_t> photos, std::int64_t step);
+  void send();
 
   Context& context_;
   DType dtype_;
@@ -75,13 +86,13 @@ class StyleTrainer {
   std::unique_ptr<ParamStore> params_;
   NamedLossNetworks loss_networks_;
   std::optional<Session> session_;
-  TensorId photo_, generated_;
+  TensorId photo_, generated_, shares_;
   std::optional<PictureFeed> photos_;
+  std::vector<float> staged_shares_;
+  std::optional<TensorFeed> shares_feed_;  // of several styles
   std::optional<TrainingStep> step_;
   std::vector<Term> terms_;
-  std::optional<Stylizer> stylizer_;
-  Shape stylizer_size_;
-  std::vector<std::string> notes_;
+   std::vector<std::string> notes_;
 };
 
 }  // namespace chiaro

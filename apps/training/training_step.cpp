@@ -2,9 +2,9 @@
 
 namespace chiaro {
 
-TrainingStep::TrainingStep(Context& context, const OptimizerConfig& config, Session& session,
+TrainingStep::TrainingStep(Context& context, const TrainConfig& config, Session& session,
                            ParamStore& params, std::function<void()> feed, std::vector<ParamRange> ranges)
-    : optimizer_(context, config, params, std::move(ranges)),
+    : optimizer_(context, config.optimizer, config.train.iterations, params, std::move(ranges)),
       work_(context, [this, &session, feed = std::move(feed)] {
         feed();
         session.forward_backward();

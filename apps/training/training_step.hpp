@@ -14,7 +14,7 @@ class TrainingStep {
  public:
   // feed: queues what the session's graph reads, from memory that is filled before run(). ranges: as in
   // Optimizer. Session and store outlive this object.
-  TrainingStep(Context& context, const OptimizerConfig& config, Session& session, ParamStore& params,
+  TrainingStep(Context& context, const TrainConfig& config, Session& session, ParamStore& params,
                std::function<void()> feed, std::vector<ParamRange> ranges = {});
   TrainingStep(const TrainingStep&) = delete;
   TrainingStep& operator=(const TrainingStep&) = delete;

@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <sstream>
 
@@ -149,6 +150,17 @@ void assign(const std::vector<ConfigKey>& keys, const std::string& name, const t
   }
 }
 
+// The relative paths among the defaults.
+void resolve_defaults(const std::vector<ConfigKey>& keys, const fs::path& folder) {
+  for (const ConfigKey& key : keys) {
+    if (const auto* path = std::get_if<PathKey>(&key.target))
+      *path->value = path_or_word(*path, *path->value, folder);
+    if (const auto* paths = std::get_if<PathListKey>(&key.target)) {
+      for (std::string& path : *paths->value) path = absolute_path(path, folder);
+    }
+  }
+}
+
 void assign_table(const std::vector<ConfigKey>& keys, const toml::table& table, const std::string& prefix,
                   const std::string& file, const fs::path& folder) {
   for (const auto& [key, node] : table) {
@@ -193,6 +205,37 @@ void assign_override(const std::vector<ConfigKey>& keys, const std::string& text
   const bool bare = !node || (text_key && !node->is_string() && !node->is_array());
   const toml::value<std::string> bare_value(value);
   assign(keys, name, bare ? bare_value : *node, where, fs::current_path());
+}
+
+// [style] or several [[style]]: taken out of the table, which has only keys with one place then.
+void assign_styles(TrainConfig& config, toml::table& table, const std::string& file, const fs::path& folder) {
+  const toml::node* node = table.get("style");
+  const toml::array* list = node ? node->as_array() : nullptr;
+  if (!list) return;
+  const std::string where = fmt::format("{}:{}", file, node->source().begin.line);
+  if (list->empty()) throw Error("{}: style = [] holds no style", where);
+  config.styles.assign(list->size(), StyleConfig{});
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const toml::table* style = list->get(i)->as_table();
+    if (!style) throw Error("{}: style = {} is not allowed, expected tables: [[style]]", where, as_toml(*list));
+    const auto keys = style_keys(config.styles[i]);
+    resolve_defaults(keys, folder);
+    assign_table(keys, *style, "style.", file, folder);
+  }
+  table.erase("style");
+}
+
+void check_styles(const TrainConfig& config, const std::string& file) {
+  std::vector<std::string> names;
+  for (const StyleConfig& style : config.styles) {
+    const std::string name = style_name(style);
+    if (style.name == "all" || style.name.find_first_of(",=/") != std::string::npos)
+      throw Error("{}: style.name = \"{}\" is not allowed, expected a name without ',', '=' and '/' other than all",
+                  file, style.name);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      throw Error("{}: two styles are called '{}'; give them names: style.name", file, name);
+    names.push_back(name);
+  }
 }
 
 void check_distinct(const std::vector<std::string>& layers, const char* section, const std::string& file) {
@@ -247,16 +290,17 @@ TrainConfig parse_config(std::string_view text, const std::string& name, const f
     throw Error("{}:{}: is not TOML: {}", name, error.source().begin.line, error.description());
   }
   TrainConfig config;
+  assign_styles(config, table, name, folder);
   const std::vector<ConfigKey> keys = config_keys(config);
-  for (const ConfigKey& key : keys) {  // the defaults' relative paths
-    if (const auto* path = std::get_if<PathKey>(&key.target))
-      *path->value = path_or_word(*path, *path->value, folder);
-    if (const auto* paths = std::get_if<PathListKey>(&key.target)) {
-      for (std::string& path : *paths->value) path = absolute_path(path, folder);
-    }
-  }
+  resolve_defaults(keys, folder);
   assign_table(keys, table, "", name, folder);
-  for (const std::string& item : overrides) assign_override(keys, item);
+  for (const std::string& item : overrides) {
+    if (config.styles.size() > 1 && trimmed(item).starts_with("style."))
+      throw Error("override '{}': there are {} styles; which one is meant can be said in the file only", item,
+                  config.styles.size());
+    assign_override(keys, item);
+  }
+  check_styles(config, name);
   check_layers(config.loss.style, "style", name);
   check_layers(config.loss.content, "content", name);
   check_layers(config.loss.depth, "depth", name);
@@ -282,7 +326,23 @@ std::string to_toml(const TrainConfig& config) {
     if (!key.help.empty()) line = fmt::format("{:<40} # {}", line, key.help);
     text += line + "\n";
   }
+  if (copy.styles.size() == 1) return text;
+  for (StyleConfig& style : copy.styles) {
+    text += "\n[[style]]\n";
+    for (const ConfigKey& key : style_keys(style))
+      text += fmt::format("{} = {}\n", key.name.substr(key.name.find('.') + 1), value_text(key));
+  }
   return text;
+}
+
+std::string style_name(const StyleConfig& style) {
+  if (!style.name.empty()) return style.name;
+  std::string name = fs::path(style.image).stem().string();
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<unsigned char>(c) < 0x80 &&
+        std::string_view("_-. ").find(c) == std::string_view::npos)
+      c = '_';
+  return name.empty() || name == "all" ? "style" : name;
 }
 
 }  // namespace chiaro

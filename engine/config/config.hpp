@@ -25,7 +25,7 @@ struct ModelConfig {
   std::string upsample = "nearest";  // or "transposed"
   std::string padding = "reflect";   // or "zero"
   double norm_eps = 1e-5;
-  std::string output = "tanh150";  // or "linear"
+  std::string output = "scaled150";  // or "tanh150", "linear"
   std::string init;                // model file to start from; "" = random values
   bool operator==(const ModelConfig&) const = default;
 };
@@ -41,11 +41,16 @@ struct DataConfig {
   bool operator==(const DataConfig&) const = default;
 };
 
+// One of the styles that a network learns.
 struct StyleConfig {
+  std::string name;  // "" = that of the file
   std::string image = "starry_night.jpg";
   std::int64_t size = 0;  // long side in pixels; 0 = its own size
+  double weight = 1;      // factor of its style loss
   bool operator==(const StyleConfig&) const = default;
 };
+// The name that the style goes by.
+std::string style_name(const StyleConfig& style);
 
 struct WeightsConfig {
   std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
@@ -73,6 +78,8 @@ struct LossConfig {
   FeatureLossConfig depth = {"resnet_upproj", {"up_4x", "up_8x", "prediction"}, {}, 5e5, 0.4};
   double tv_weight = 2e2;  // loss.tv.weight
   double tv_share = 0;     // loss.tv.share
+  double range_weight = 5e4;  // loss.range.weight: of values outside 0 to 255
+  double range_share = 0.05;  // loss.range.share: of the gradient, were every value 10 outside
   bool operator==(const LossConfig&) const = default;
 };
 
@@ -108,11 +115,15 @@ struct DistillConfig {
 struct OptimizerConfig {
   std::string method = "adam";  // or "sgd"
   double lr = 1e-3;
+  double norm_lr = 1;                             // of the gammas and betas of a style network, factor of lr
+  std::int64_t warmup = 0;                        // iterations in which lr grows to its full size
+  std::string schedule = "constant";              // or "cosine": lr falls to 0 at the end of the run
   std::int64_t decay_every = 0;                   // iterations; 0 = never; whatever the length of the run
   double decay = 0.1;                             // factor of lr
   double weight_decay = 0;                        // per step, lr * this of every parameter
   double momentum = 0.9;                          // of SGD
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // of Adam
+  double average = 0;                             // of the running average of the weights; 0 = none
   bool operator==(const OptimizerConfig&) const = default;
 };
 
@@ -132,7 +143,7 @@ struct TrainConfig {
   std::int64_t seed = 1;
   ModelConfig model;
   DataConfig data;
-  StyleConfig style;
+  std::vector<StyleConfig> styles = {StyleConfig{}};  // [style], or several [[style]]
   WeightsConfig weights;
   LossConfig loss;
   DepthConfig depth;

@@ -1,5 +1,7 @@
 #include "engine/config/config_keys.hpp"
 
+#include <algorithm>
+
 #include "engine/suggest.hpp"
 #include "kernels/common/error.hpp"
 
@@ -34,7 +36,7 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
   const std::vector<std::string> all_nets = {"resnet_upproj", "vgg19", "vgg16"};
   const std::vector<std::string> words = {std::string(kCompactWeights), std::string(kRandomWeights)};
   const auto at_least_0 = NumberKey::AtLeastZero;
-  return {
+  std::vector<ConfigKey> keys = {
       {"task", ChoiceKey{&c.task, {"style", "depth", "distill"}},
        "what is trained: a style network, a depth network, a small VGG-19"},
       {"seed", IntegerKey{&c.seed, 0, kAny}, "of every random number"},
@@ -46,7 +48,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"model.padding", ChoiceKey{&c.model.padding, {"reflect", "zero"}},
        "what convolutions see beyond the border"},
       {"model.norm_eps", NumberKey{&c.model.norm_eps, NumberKey::Positive}, "added to the variance"},
-      {"model.output", ChoiceKey{&c.model.output, {"linear", "tanh150"}}, "tanh150: 150 tanh(x) + 127.5"},
+      {"model.output", ChoiceKey{&c.model.output, {"scaled150", "tanh150", "linear"}},
+       "150 x + 127.5, 150 tanh(x) + 127.5, x"},
       {"model.init", PathKey{&c.model.init}, "model file to start from"},
 
       {"data.train", PathListKey{&c.data.train},
@@ -58,9 +61,6 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"data.shuffle", BoolKey{&c.data.shuffle}, "a new order in every epoch"},
       {"data.workers", IntegerKey{&c.data.workers, 1, 256}, "threads that decode photos"},
       {"data.cache_mb", IntegerKey{&c.data.cache_mb, 0, 1 << 20}, "memory for decoded photos, MiB"},
-
-      {"style.image", PathKey{&c.style.image}, ""},
-      {"style.size", IntegerKey{&c.style.size, 0, 16384}, "long side in pixels; 0 = its own size"},
 
       {"weights.vgg19", PathKey{&c.weights.vgg19, words},
        "only networks with a loss are read; or \"compact\", \"random\""},
@@ -94,6 +94,10 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
 
       {"loss.tv.weight", NumberKey{&c.loss.tv_weight, at_least_0}, ""},
       {"loss.tv.share", NumberKey{&c.loss.tv_share, at_least_0}, "of the gradient, with loss.balance"},
+
+      {"loss.range.weight", NumberKey{&c.loss.range_weight, at_least_0}, "of values outside 0 to 255"},
+      {"loss.range.share", NumberKey{&c.loss.range_share, at_least_0},
+       "of the gradient if every value were 10 outside, with loss.balance"},
 
       {"depth.train_list", TextKey{&c.depth.train_list},
        "ids to train on, a file in data.train with rgb/ and depth/; \"\" = all"},
@@ -136,9 +140,16 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
 
       {"optimizer.method", ChoiceKey{&c.optimizer.method, {"adam", "sgd"}}, ""},
       {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate"},
+      {"optimizer.norm_lr", NumberKey{&c.optimizer.norm_lr, NumberKey::Positive},
+       "factor of lr for the norms of a style network, where its styles are"},
+      {"optimizer.warmup", IntegerKey{&c.optimizer.warmup, 0, kAny}, "iterations in which lr grows to its full size"},
+      {"optimizer.schedule", ChoiceKey{&c.optimizer.schedule, {"constant", "cosine"}},
+       "cosine: lr falls to 0 over train.iterations"},
       {"optimizer.decay_every", IntegerKey{&c.optimizer.decay_every, 0, kAny},
        "iterations between two steps of lr; 0 = never"},
       {"optimizer.decay", NumberKey{&c.optimizer.decay, NumberKey::AboveZeroToOne}, "factor of lr per step"},
+      {"optimizer.average", NumberKey{&c.optimizer.average, NumberKey::ZeroToBelowOne},
+       "of the running average of the weights, which becomes the model, such as 0.999; 0 = the last weights"},
       {"optimizer.weight_decay", NumberKey{&c.optimizer.weight_decay, at_least_0},
        "every step takes lr * weight_decay of every parameter, apart from the gradient"},
       {"optimizer.momentum", NumberKey{&c.optimizer.momentum, NumberKey::ZeroToBelowOne}, "of sgd"},
@@ -160,6 +171,20 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
        "iterations; 0 = never"},
       {"train.out", PathKey{&c.train.out}, "run folder"},
   };
+  if (c.styles.size() == 1) {
+    const auto after = std::find_if(keys.begin(), keys.end(),
+                                    [](const ConfigKey& key) { return key.name.starts_with("weights."); });
+    const auto style = style_keys(c.styles[0]);
+    keys.insert(after, style.begin(), style.end());
+  }
+  return keys;
+}
+
+std::vector<ConfigKey> style_keys(StyleConfig& style) {
+  return {{"style.name", TextKey{&style.name}, "\"\" = that of the file"},
+          {"style.image", PathKey{&style.image}, ""},
+          {"style.size", IntegerKey{&style.size, 0, 16384}, "long side in pixels; 0 = its own size"},
+          {"style.weight", NumberKey{&style.weight, NumberKey::Positive}, "factor of its style loss"}};
 }
 
 std::string describe_allowed(const ConfigKey& key) {

@@ -52,8 +52,10 @@ struct ConfigKey {
   std::string help;
 };
 
-// All keys, bound to the fields of this config, in the order in which they are written.
+// All keys, bound to the fields of this config, in the order in which they are written. Those of the style, "style.image"
+// and so on, where there is one; where there are several, each has its own.
 std::vector<ConfigKey> config_keys(TrainConfig& config);
+std::vector<ConfigKey> style_keys(StyleConfig& style);
 
 // What a key accepts, for messages: "a whole number from 1 to 512".
 std::string describe_allowed(const ConfigKey& key);

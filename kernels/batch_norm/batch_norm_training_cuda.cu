@@ -174,7 +174,7 @@ void run_backward(CudaStream stream, const BackwardArgs& args) {
     launch("instance_norm_finish_sums", moments::finish_sums_kernel,
            dim3(blocks_for(s.c, moments::kFinishChannels)),
            dim3(moments::kFinishChannels, moments::kFinishRows), 0, stream, partial, args.rstd, coefficients,
-           want_parameters ? args.dscale : nullptr, args.doffset, args.param_mode == GradientMode::Accumulate,
+           want_parameters ? args.dscale : nullptr, args.doffset, args.param_mode == GradientMode::Accumulate, false,
            g);
   }
   if (!outputs.dx && !outputs.dresidual) return;

@@ -176,6 +176,7 @@ struct Finish {
   const float* target = nullptr;  // (C,C)
   double coefficient = 0;
   float factor = 1;  // of g - target in dg
+  const float* weight = nullptr;  // one more factor of both, or null
 
   template <int V>
   __device__ double run(std::int64_t element) const {
@@ -193,8 +194,9 @@ struct Finish {
     double value = 0;
     if (target) {
       const float difference = result - target[i * channels + j];
-      value = (i == j ? coefficient : 2 * coefficient) * (double(difference) * difference);
-      result = factor * difference;
+      const float k = weight ? *weight : 1.0f;
+      value = (i == j ? coefficient : 2 * coefficient) * double(k) * (double(difference) * difference);
+      result = k * factor * difference;
     }
     float* picture = out + tile / config.pairs * channels * channels;
     picture[i * channels + j] = picture[j * channels + i] = result;
@@ -250,16 +252,21 @@ void style_loss(CudaStream stream, const StyleLossArgs& args) {
   const Config config = pick_config(s);
   float* partials = static_cast<float*>(args.workspace);
   multiply(stream, args.f, config, partials);
-  finish("gram_style_finish", stream,
-         {.partials = partials,
-          .out = args.dg,
-          .scale = args.scale,
-          .channels = int(s.c),
-          .config = config,
-          .target = args.target,
-          .coefficient = args.coefficient,
-          .factor = float(2 * args.gradient_coefficient)},
-         s.n, args.value, static_cast<char*>(args.workspace) + forward_workspace_bytes(s));
+  const auto compare = [&](std::int64_t n, std::int64_t pictures, const float* weight) {
+    finish("gram_style_finish", stream,
+           {.partials = partials + n * config.pairs * config.splits * kTile * kTile,
+            .out = args.dg + n * s.c * s.c,
+            .scale = args.scale,
+            .channels = int(s.c),
+            .config = config,
+            .target = args.target + n * s.c * s.c,
+            .coefficient = args.coefficient,
+            .factor = float(2 * args.gradient_coefficient),
+            .weight = weight},
+           pictures, args.value + n, static_cast<char*>(args.workspace) + forward_workspace_bytes(s));
+  };
+  if (!args.per_picture) return compare(0, s.n, nullptr);
+  for (std::int64_t n = 0; n < s.n; ++n) compare(n, 1, args.k + n);
 }
 
 }  // namespace chiaro::gram::cuda

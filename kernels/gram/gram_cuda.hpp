@@ -1,7 +1,7 @@
 // gram.hpp and style_loss.hpp on CUDA. Pointers are device memory.
 //
 // Launches: forward gram_tiled or gram_tensor, then gram_finish; style loss the same with gram_style_finish,
-// then finish_sum; backward gram_backward_tiled or gram_backward_tensor. The tensor-core kernels take bf16
+// then finish_sum, these two for every picture where it has a target of its own; backward gram_backward_tiled or gram_backward_tensor. The tensor-core kernels take bf16
 // with C a multiple of 8 and arrays aligned to 16 bytes, the tiled ones everything, in fp32. Forward: only
 // 64x64 tiles on and above the diagonal, each over splits of the pixels, whose partial tiles are added in
 // split order and mirrored: g is exactly symmetric. With T = ceil(C/64) tiles f is read T times at most (once

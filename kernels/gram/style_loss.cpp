@@ -15,6 +15,7 @@ void style_loss(Context& context, const StyleLossArgs& args) {
   require(bool(args.f), "style loss: f must be given");
   require(args.f.shape.count() > 0, "style loss: f {} is empty", to_string(args.f.shape));
   require(args.target && args.value && args.dg, "style loss: target, value and dg must be given");
+  require(!args.per_picture || args.k, "style loss: k must be given for targets per picture");
   require(args.workspace != nullptr, "style loss: a workspace of {} bytes is needed",
           style_loss_workspace_bytes(context, args.f.shape));
   on_device(

@@ -20,11 +20,16 @@ std::int64_t style_loss_workspace_bytes(Shape f) {
 
 // dg holds g until the difference takes its place.
 void style_loss(Context& context, const StyleLossArgs& args) {
-  const TensorView g{args.dg, DType::F32, matrices(args.f.shape)};
-  const ConstTensorView target{args.target, DType::F32, {1, g.shape.h, g.shape.w, 1}};
+  const Shape all = matrices(args.f.shape), one{1, all.h, all.w, 1};
   forward(context, args.f, args.dg, args.scale, args.workspace);
-  losses::cpu::mse_forward(g, target, args.coefficient, args.value, args.workspace);
-  losses::cpu::mse_backward(g, target, args.gradient_coefficient, g, false);
+  const auto compare = [&](const Shape& shape, std::int64_t n, double factor) {
+    const TensorView g{args.dg + n * one.count(), DType::F32, shape};
+    const ConstTensorView target{args.target + n * one.count(), DType::F32, one};
+    losses::cpu::mse_forward(g, target, factor * args.coefficient, args.value + n, args.workspace);
+    losses::cpu::mse_backward(g, target, factor * args.gradient_coefficient, g, false);
+  };
+  if (!args.per_picture) return compare(all, 0, 1);
+  for (std::int64_t n = 0; n < all.n; ++n) compare(one, n, double(args.k[n]));
 }
 
 }  // namespace chiaro::gram::cpu

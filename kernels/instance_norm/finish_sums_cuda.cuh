@@ -6,11 +6,11 @@ namespace chiaro::instance_norm::cuda {
 
 // Adds the chunks in double and in order. partial: (N, chunks, 2, C) = sum of g, sum of g * (x - mean);
 // coefficients: (N, 2, C) = mean of g, and what x - mean is multiplied by; dgamma, dbeta: sums over the
-// pictures in order, or null.
+// pictures in order, or with per_picture (N,C), or null.
 static __global__ void __launch_bounds__(kFinishChannels* kFinishRows)
     finish_sums_kernel(const float* __restrict__ partial, const float* __restrict__ rstd,
                        float* __restrict__ coefficients, float* __restrict__ dgamma,
-                       float* __restrict__ dbeta, bool accumulate, ChannelGrid g) {
+                       float* __restrict__ dbeta, bool accumulate, bool per_picture, ChannelGrid g) {
   const int channel = blockIdx.x * kFinishChannels + threadIdx.x, C = g.channels;
   const bool active = channel < C;
   float total_gamma = 0, total_beta = 0;
@@ -29,10 +29,12 @@ static __global__ void __launch_bounds__(kFinishChannels* kFinishRows)
     coefficients[(n * 2 + 1) * C + channel] = float(sum_gx * r * r / pixels);
     total_gamma += float(sum_gx * r);
     total_beta += float(sum_g);
+    if (!dgamma || !(per_picture || n + 1 == g.pictures)) continue;
+    const int to = per_picture ? n * C + channel : channel;
+    dgamma[to] = accumulate ? dgamma[to] + total_gamma : total_gamma;
+    dbeta[to] = accumulate ? dbeta[to] + total_beta : total_beta;
+    total_gamma = total_beta = 0;
   }
-  if (!dgamma || !active || threadIdx.y != 0) return;
-  dgamma[channel] = accumulate ? dgamma[channel] + total_gamma : total_gamma;
-  dbeta[channel] = accumulate ? dbeta[channel] + total_beta : total_beta;
 }
 
 }  // namespace chiaro::instance_norm::cuda

@@ -6,12 +6,14 @@
 //
 // Layout: NHWC, dense. x: (N,H,W,C); y, dy: out_border.outer(x.shape); residual, dresidual:
 // residual_border.outer(x.shape), of which forward reads the interior. All of one dtype, fp32 or bf16; gamma,
-// beta, dgamma, dbeta: (C) and mean, rstd: (N,C) are fp32. Tensors must not overlap unless said below.
+// beta, dgamma, dbeta: (C), or (N,C) with per_picture, and mean, rstd: (N,C) are fp32. Tensors must not overlap
+// unless said below.
 // Statistics: over H*W, biased variance, rstd = 1/sqrt(variance + eps). Two passes over blocks that fit the
 // cache, merged in double in block order (Chan et al. 1979): right for a large mean with a small variance
 // too. Backward reads x, mean, rstd, gamma, beta, dy; the ReLU mask is recomputed. With g = act'(z) * folded
 // dy:
 //   dbeta = sum_{n,p} g,  dgamma = sum_{n,p} g * xhat,                            xhat = (x - mean) * rstd
+//   (sum_p alone with per_picture)
 //   dx = gamma * rstd * ( g - mean_p(g) - xhat * mean_p(g * xhat) ),  dresidual = folded dy
 // Gradients follow their GradientMode. Workspace: partial sums, aligned for double, used during the call
 // only. NaN stays NaN. Deterministic: block sizes depend on shapes only, partial sums are added in block
@@ -26,6 +28,7 @@ namespace chiaro::instance_norm {
 struct Attributes {
   float eps = 1e-5f;
   bool relu = false;
+  bool per_picture = false;  // every picture has a gamma and a beta of its own
   Border out_border = {};
   Border residual_border = {};
 };

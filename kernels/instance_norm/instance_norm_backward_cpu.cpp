@@ -102,8 +102,10 @@ class Backward {
             .x_stride = s_.w * c_,
             .dy_stride = outer_.w * c_};
   }
+  std::int64_t parameters_of(std::int64_t n) const { return args_.attr.per_picture ? n * c_ : 0; }
   NormLanes norm_of(std::int64_t n, const ChannelSlice& slice) const {
-    return {slice, args_.gamma, args_.beta, args_.mean + n * c_, args_.rstd + n * c_};
+    return {slice, args_.gamma + parameters_of(n), args_.beta + parameters_of(n), args_.mean + n * c_,
+            args_.rstd + n * c_};
   }
   double* partial(std::int64_t block) const { return static_cast<double*>(args_.workspace) + block * 2 * c_; }
 
@@ -124,12 +126,13 @@ class Backward {
   }
 
   void add_parameters(std::int64_t n) const {
-    const bool first = n == 0 && args_.param_mode == GradientMode::Overwrite;
+    const bool first = (n == 0 || args_.attr.per_picture) && args_.param_mode == GradientMode::Overwrite;
     const double *sum_g = partial(0), *sum_gx = sum_g + c_;
+    float *to_gamma = args_.dgamma + parameters_of(n), *to_beta = args_.dbeta + parameters_of(n);
     for (std::int64_t k = 0; k < c_; ++k) {
       const float dgamma = float(sum_gx[k] * double(args_.rstd[n * c_ + k])), dbeta = float(sum_g[k]);
-      args_.dgamma[k] = first ? dgamma : args_.dgamma[k] + dgamma;
-      args_.dbeta[k] = first ? dbeta : args_.dbeta[k] + dbeta;
+      to_gamma[k] = first ? dgamma : to_gamma[k] + dgamma;
+      to_beta[k] = first ? dbeta : to_beta[k] + dbeta;
     }
   }
 

@@ -15,7 +15,7 @@ struct Inputs {
   const T* __restrict__ x, * __restrict__ dy;
   const float* __restrict__ gamma, * __restrict__ beta, * __restrict__ mean, * __restrict__ rstd;
   PictureBorder border;
-  bool relu;
+  bool relu, per_picture;
 };
 
 // One thread's channels of one picture.
@@ -29,8 +29,9 @@ struct Column {
     float rstd[V];
     load<V>(a.mean + n * channels + c, mean);
     load<V>(a.rstd + n * channels + c, rstd);
-    load<V>(a.gamma + c, scale);
-    load<V>(a.beta + c, beta);
+    const int parameters = (a.per_picture ? n * channels : 0) + c;
+    load<V>(a.gamma + parameters, scale);
+    load<V>(a.beta + parameters, beta);
     CHIARO_UNROLL
     for (int k = 0; k < V; ++k) scale[k] *= rstd[k];
     x = a.x + std::int64_t(n) * a.border.rows.extent * a.border.columns.extent * channels + c;
@@ -128,7 +129,8 @@ void run(CudaStream stream, const BackwardArgs& args) {
                          .mean = args.mean,
                          .rstd = args.rstd,
                          .border = picture_border(args.attr.out_border, s),
-                         .relu = args.attr.relu};
+                         .relu = args.attr.relu,
+                         .per_picture = args.attr.per_picture};
   float* partial = static_cast<float*>(args.workspace);
   float* coefficients = partial + num_chunks(s.n, s.pixels(), s.c) * 2 * s.c;
   T* dx = want_dx ? args.dx.as<T>() : nullptr;
@@ -142,7 +144,7 @@ void run(CudaStream stream, const BackwardArgs& args) {
     launch("instance_norm_finish_sums", finish_sums_kernel, dim3(blocks_for(s.c, kFinishChannels)),
            dim3(kFinishChannels, kFinishRows), 0, stream, partial, args.rstd, coefficients,
            want_parameters ? args.dgamma : nullptr, args.dbeta, args.param_mode == GradientMode::Accumulate,
-           g);
+           args.attr.per_picture, g);
   }
   if (!want_dx && !want_residual) return;
   const Border res = want_residual ? args.attr.residual_border : Border{};

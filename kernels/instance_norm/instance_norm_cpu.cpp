@@ -120,6 +120,7 @@ void forward_typed(const ForwardArgs& args) {
     const T* x = args.x.as<T>() + n * s.pixels() * c;
     double* partial = static_cast<double*>(args.workspace);
     float *mean = args.mean + n * c, *rstd = args.rstd + n * c;
+    const std::int64_t parameters = args.attr.per_picture ? n * c : 0;
     picture_moments(x, s, partial);
     Moments moments{partial, partial + c,
                     std::min(block_pixels(c), s.pixels())};  // block 0 becomes the total
@@ -142,7 +143,7 @@ void forward_typed(const ForwardArgs& args) {
                          .x_stride = s.w * c,
                          .residual_stride = residual_outer.w * c,
                          .y_stride = outer.w * c};
-      normalise_rows(part, args.gamma, args.beta, mean, rstd, args.attr.relu);
+      normalise_rows(part, args.gamma + parameters, args.beta + parameters, mean, rstd, args.attr.relu);
     });
   }
 }

@@ -17,7 +17,7 @@ struct Apply {
   PictureBorder border;
   int residual_top, residual_left, residual_w;
   std::int64_t residual_picture;  // elements of one picture
-  bool relu;
+  bool relu, per_picture;
 };
 
 // Runs over the pixels of y, its border included.
@@ -29,8 +29,9 @@ __global__ void __launch_bounds__(ChannelGrid::kThreads, 2) apply_kernel(Apply<T
   float mean[V], scale[V], beta[V], rstd[V];
   load<V>(a.mean + n * g.channels + c, mean);
   load<V>(a.rstd + n * g.channels + c, rstd);
-  load<V>(a.gamma + c, scale);
-  load<V>(a.beta + c, beta);
+  const int parameters = (a.per_picture ? n * g.channels : 0) + c;
+  load<V>(a.gamma + parameters, scale);
+  load<V>(a.beta + parameters, beta);
   CHIARO_UNROLL
   for (int k = 0; k < V; ++k) scale[k] *= rstd[k];
 
@@ -76,7 +77,8 @@ void run(CudaStream stream, const ForwardArgs& args) {
                        .residual_left = int(res.left),
                        .residual_w = int(res_outer.w),
                        .residual_picture = res_outer.pixels() * res_outer.c,
-                       .relu = args.attr.relu};
+                       .relu = args.attr.relu,
+                       .per_picture = args.attr.per_picture};
   moments(stream, apply.x, s.n, s.pixels(), s.c, args.attr.eps, static_cast<float*>(args.workspace),
           args.mean, args.rstd);
   const int vector =

@@ -22,6 +22,11 @@ inline std::int64_t position(const Shape& s, const Border& b, std::int64_t n, st
   return ((n * outer.h + b.top + h) * outer.w + b.left + w) * s.c + c;
 }
 
+// Position of the gamma and the beta of a picture's channel.
+inline std::int64_t parameter(const Shape& s, const Attributes& attr, std::int64_t n, std::int64_t c) {
+  return attr.per_picture ? n * s.c + c : c;
+}
+
 template <class T>
 void forward(const Shape& s, const T* x, const Real<T>* gamma, const Real<T>* beta, const T* residual, T* y,
              Real<T>* mean, Real<T>* rstd, const Attributes& attr) {
@@ -45,7 +50,7 @@ void forward(const Shape& s, const T* x, const Real<T>* gamma, const Real<T>* be
         for (std::int64_t j = 0; j < outer.w; ++j) {
           const std::int64_t h = border_source(i, out.top, s.h, out.mode),
                              w = border_source(j, out.left, s.w, out.mode);
-          Real<T> z = gamma[c] * (value(h, w) - m) * r + beta[c];
+          Real<T> z = gamma[parameter(s, attr, n, c)] * (value(h, w) - m) * r + beta[parameter(s, attr, n, c)];
           if (attr.relu && z < 0) z = 0;
           if (residual) z += Real<T>(residual[position(s, attr.residual_border, n, h, w, c)]);
           y[((n * outer.h + i) * outer.w + j) * s.c + c] = T(z);
@@ -59,12 +64,13 @@ void backward(const Shape& s, const T* x, const Real<T>* gamma, const Real<T>* b
               const Attributes& attr) {
   const Border none, &out = attr.out_border;
   const Shape outer = out.outer(s), residual_outer = attr.residual_border.outer(s);
-  for (std::int64_t c = 0; c < s.c; ++c) dgamma[c] = dbeta[c] = 0;
+  for (std::int64_t i = 0; i < (attr.per_picture ? s.n : 1) * s.c; ++i) dgamma[i] = dbeta[i] = 0;
   if (dresidual)
     for (std::int64_t i = 0; i < residual_outer.count(); ++i) dresidual[i] = T(0);
   std::vector<Real<T>> g(s.pixels()), xhat(s.pixels());
   for (std::int64_t n = 0; n < s.n; ++n)
     for (std::int64_t c = 0; c < s.c; ++c) {
+      const std::int64_t k = parameter(s, attr, n, c);
       for (auto& value : g) value = 0;
       for (std::int64_t i = 0; i < outer.h; ++i)
         for (std::int64_t j = 0; j < outer.w; ++j)
@@ -78,16 +84,16 @@ void backward(const Shape& s, const T* x, const Real<T>* gamma, const Real<T>* b
           const std::int64_t p = h * s.w + w;
           if (dresidual) dresidual[position(s, attr.residual_border, n, h, w, c)] = T(g[p]);
           xhat[p] = (Real<T>(x[position(s, none, n, h, w, c)]) - mean[n * s.c + c]) * rstd[n * s.c + c];
-          if (attr.relu && !(gamma[c] * xhat[p] + beta[c] > 0)) g[p] = 0;
+          if (attr.relu && !(gamma[k] * xhat[p] + beta[k] > 0)) g[p] = 0;
           sum_g += g[p];
           sum_gx += g[p] * xhat[p];
         }
-      dbeta[c] += sum_g;
-      dgamma[c] += sum_gx;
+      dbeta[k] += sum_g;
+      dgamma[k] += sum_gx;
       const Real<T> mean_g = sum_g / Real<T>(s.pixels()), mean_gx = sum_gx / Real<T>(s.pixels());
       for (std::int64_t p = 0; p < s.pixels(); ++p)
         dx[(n * s.pixels() + p) * s.c + c] =
-            T(gamma[c] * rstd[n * s.c + c] * (g[p] - mean_g - xhat[p] * mean_gx));
+            T(gamma[k] * rstd[n * s.c + c] * (g[p] - mean_g - xhat[p] * mean_gx));
     }
 }
 

@@ -25,9 +25,9 @@ void require_value(const char* op, const float* value, const void* workspace, st
   require(value && workspace, "{}: value and a workspace of {} bytes are needed", op, bytes);
 }
 
-void check_picture(ConstTensorView x) {
-  require(x.data != nullptr, "total_variation: x must be given");
-  require(x.shape.count() > 0, "total_variation: x {} is empty", to_string(x.shape));
+void check_picture(ConstTensorView x, const char* op = "total_variation") {
+  require(x.data != nullptr, "{}: x must be given", op);
+  require(x.shape.count() > 0, "{}: x {} is empty", op, to_string(x.shape));
 }
 
 }  // namespace
@@ -102,6 +102,21 @@ void tv_forward_backward(Context& context, ConstTensorView x, double scale, doub
   on_device(
       context, [&] { cpu::tv_forward_backward(x, scale, weight, value, workspace, dx, accumulate); },
       [&](auto stream) { cuda::total_variation(stream, x, scale, weight, value, dx, mode, workspace); });
+}
+
+std::int64_t range_workspace_bytes(const Context& context, Shape x) {
+  return on_device(
+      context, [&] { return cpu::range_workspace_bytes(x); }, [&](auto) { return cuda::workspace_bytes(); });
+}
+
+void range(Context& context, const RangeArgs& args) {
+  check_picture(args.x, "range");
+  require(args.low <= args.high, "range: from {} to {}", args.low, args.high);
+  if (args.mode != GradientMode::Ignore) check_gradient("range", args.x, args.dx);
+  if (args.value)
+    require_value("range", args.value, args.workspace, range_workspace_bytes(context, args.x.shape));
+  on_device(
+      context, [&] { cpu::range(args); }, [&](auto stream) { cuda::range(stream, args); });
 }
 
 }  // namespace chiaro::losses

@@ -77,4 +77,27 @@ void tv_backward(const T* x, Shape s, double scale, T* dx, bool accumulate) {
         }
 }
 
+template <class T>
+Accumulator<T> excess(const T& x, double low, double high) {
+  using A = Accumulator<T>;
+  return A(x) < A(low) ? A(x) - A(low) : A(x) > A(high) ? A(x) - A(high) : A(x) - A(x);
+}
+
+template <class T>
+Accumulator<T> range_forward(const T* x, Shape s, double low, double high, double scale) {
+  using A = Accumulator<T>;
+  A sum = 0;
+  for (std::int64_t i = 0; i < s.count(); ++i) sum += excess(x[i], low, high) * excess(x[i], low, high);
+  return A(scale) * sum;
+}
+
+template <class T>
+void range_backward(const T* x, Shape s, double low, double high, double scale, T* dx, bool accumulate) {
+  using A = Accumulator<T>;
+  for (std::int64_t i = 0; i < s.count(); ++i) {
+    const A gradient = A(2 * scale) * excess(x[i], low, high);
+    dx[i] = T(accumulate ? A(dx[i]) + gradient : gradient);
+  }
+}
+
 }  // namespace chiaro::losses::reference

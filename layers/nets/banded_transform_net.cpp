@@ -57,6 +57,8 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
                                                            DType dtype, int threads, const Options& options) {
   require(config.upsample == Upsample::Nearest,
           "the banded transform network upsamples by nearest neighbour only");
+  require(config.rows() == 1 && config.output != OutputRange::Scaled150,
+          "the banded transform network runs plain networks only");
   require(height >= kTransformNetMinimumSize && width >= kTransformNetMinimumSize,
           "a picture of {}x{} pixels is too small: at least {}x{} are needed", width, height,
           kTransformNetMinimumSize, kTransformNetMinimumSize);

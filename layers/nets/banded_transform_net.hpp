@@ -16,7 +16,7 @@
 // multiply-adds).
 //
 // Pictures: (H,W,3) bytes, RGB; H, W >= 16; the result is rounded and clamped to 0..255. Needs upsample =
-// nearest.
+// nearest and a plain network (style_rows.hpp).
 // Deterministic: for a given thread count.
 // Source: as transform_net.hpp.
 #pragma once

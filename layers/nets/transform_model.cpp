@@ -26,7 +26,8 @@ PictureGraph picture_graph(Context& context, ParamStore& params, const Transform
 
 }  // namespace
 
-TransformModel make_transform_model(const WeightsFile& weights, const std::string& file) {
+TransformModel make_transform_model(const WeightsFile& weights, const std::string& file,
+                                    const std::vector<StyleShare>& style) {
   if (weights.kind != "transform_net")
     throw Error("{}: holds a {}, expected a transform network (transform_net)", file, weights.kind);
   const Preprocess input = parse_preprocess(weights.preprocess, file);
@@ -34,22 +35,29 @@ TransformModel make_transform_model(const WeightsFile& weights, const std::strin
     throw Error("{}: wants its pictures prepared ({}), but transform networks are fed plain RGB 0..255", file,
                 weights.preprocess);
   }
+  const TransformNetConfig config = transform_net_from_json(weights.architecture, file);
+  const std::vector<float> rows = row_shares(config, style, file);
   TransformModel model;
-  model.config = transform_net_from_json(weights.architecture, file);
+  model.config = plain_config(config);
   model.params = std::make_unique<ParamStore>(ParamStore::Kind::Frozen);
   declare_transform_net(*model.params, model.config);
   model.params->allocate();
-  load_parameters(*model.params, weights.parameters, file);
+  load_parameters(*model.params, plain_parameters(weights.parameters, config, rows), file);
   return model;
 }
 
-WeightsFile transform_weights_file(const ParamStore& params, const TransformNetConfig& config,
+WeightsFile transform_weights_file(std::vector<NamedTensor> parameters, const TransformNetConfig& config,
                                    const std::string& provenance_json) {
   return {.kind = "transform_net",
           .architecture = transform_net_to_json(config),
           .preprocess = to_json(Preprocess{}),
           .provenance = provenance_json,
-          .parameters = save_parameters(params)};
+          .parameters = std::move(parameters)};
+}
+
+WeightsFile transform_weights_file(const ParamStore& params, const TransformNetConfig& config,
+                                   const std::string& provenance_json) {
+  return transform_weights_file(save_parameters(params), config, provenance_json);
 }
 
 Stylizer::Stylizer(Context& context, ParamStore& params, const TransformNetConfig& config,
@@ -85,10 +93,11 @@ std::int64_t Stylizer::planned_bytes() const {
 
 std::int64_t Stylizer::estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
                                       std::int64_t width, DType dtype) {
-  if (runs_in_bands(context, config))
-    return BandedTransformNet::estimate_bytes(context, config, height, width, dtype);
+  const TransformNetConfig plain = plain_config(config);
+  if (runs_in_bands(context, plain))
+    return BandedTransformNet::estimate_bytes(context, plain, height, width, dtype);
   ParamStore declared(ParamStore::Kind::Frozen);
-  const PictureGraph picture = picture_graph(context, declared, config, height, width, dtype);
+  const PictureGraph picture = picture_graph(context, declared, plain, height, width, dtype);
   return plan_session(picture.graph, SessionOptions{}).memory.arena_bytes;
 }
 

@@ -10,21 +10,27 @@
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/nets/banded_transform_net.hpp"
+#include "layers/nets/style_rows.hpp"
 
 namespace chiaro {
 
-// Configuration and parameters of a transform network, ready to run.
+// Configuration and parameters of a plain transform network (style_rows.hpp), ready to run.
 struct TransformModel {
   TransformNetConfig config;
   std::unique_ptr<ParamStore> params;
 };
 
-// `file` is for messages. Errors: another kind of network, a missing tensor, a wrong shape.
-TransformModel make_transform_model(const WeightsFile& weights, const std::string& file);
+// The file's network in one style, or in a mixture of its styles. `file` is for messages. Errors: another kind of network,
+// a missing tensor, a wrong shape; those of row_shares().
+TransformModel make_transform_model(const WeightsFile& weights, const std::string& file,
+                                    const std::vector<StyleShare>& style = {});
+// parameters: as save_parameters() gives them, or the store that has them.
+WeightsFile transform_weights_file(std::vector<NamedTensor> parameters, const TransformNetConfig& config,
+                                   const std::string& provenance_json);
 WeightsFile transform_weights_file(const ParamStore& params, const TransformNetConfig& config,
                                    const std::string& provenance_json);
 
-// Applies a network to pictures of one size. Memory is planned and allocated by the constructor. On the CPU
+// Applies a plain network to pictures of one size. Memory is planned and allocated by the constructor. On the CPU
 // the picture goes through in bands where the network allows it, on a GPU as a whole and as one CUDA graph.
 class Stylizer {
  public:
@@ -38,7 +44,8 @@ class Stylizer {
   void run(const std::uint8_t* rgb, std::uint8_t* result, const BandedTransformNet::Progress& progress = {});
   std::int64_t planned_bytes() const;
 
-  // What the constructor would allocate; allocates nothing itself. On a GPU slightly overestimated.
+  // What the constructor would allocate for the plain form of a network; allocates nothing itself. On a GPU slightly
+  // overestimated.
   static std::int64_t estimate_bytes(Context& context, const TransformNetConfig& config, std::int64_t height,
                                      std::int64_t width, DType dtype);
 

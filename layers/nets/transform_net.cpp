@@ -1,9 +1,13 @@
 #include "layers/nets/transform_net.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/rng.hpp"
 #include "layers/conv2d_layer.hpp"
@@ -16,17 +20,23 @@ namespace chiaro {
 
 namespace {
 
+// 150 x + 127.5, as (x - mean) * scale.
+const Preprocess kScale150{.mean = {-0.85, -0.85, -0.85}, .scale = {150, 150, 150}};
+
 // Declares parameters and appends layers, keeping track of the tensor so far.
 class TransformNetBuilder {
  public:
-  TransformNetBuilder(Graph& graph, ParamStore& store, const TransformNetConfig& config, DType dtype)
-      : graph_(graph), store_(store), config_(config), dtype_(dtype) {}
+  TransformNetBuilder(Graph& graph, ParamStore& store, const TransformNetConfig& config, DType dtype,
+                      TensorId shares)
+      : graph_(graph), store_(store), config_(config), dtype_(dtype), shares_(shares) {}
 
   TensorId build(TensorId picture) {
     const Shape shape = graph_.shape(picture);
     require(shape.c == 3 && shape.h >= kTransformNetMinimumSize && shape.w >= kTransformNetMinimumSize,
             "transform network: picture {}, expected 3 channels and at least {}x{} pixels", to_string(shape),
             kTransformNetMinimumSize, kTransformNetMinimumSize);
+    require(config_.rows() == 1 || shares_ >= 0, "transform network: {} styles, but no shares of them",
+            config_.rows());
     const std::int64_t w = config_.width;
     const bool reflect = config_.padding == Padding::Reflect;
     const bool nearest = config_.upsample == Upsample::Nearest;
@@ -59,6 +69,8 @@ class TransformNetBuilder {
     x = conv("out", x, 3, 9, 1, /*is_output=*/true);
     if (config_.output == OutputRange::Tanh150)
       x = graph_.add("range", std::make_unique<TanhOutputLayer>(), {x});
+    if (config_.output == OutputRange::Scaled150)
+      x = graph_.add("range", std::make_unique<PreprocessLayer>(kScale150, DType::F32), {x});
     if (extra_h || extra_w) x = graph_.add("crop", std::make_unique<CropLayer>(shape.h, shape.w), {x});
     return x;
   }
@@ -99,8 +111,10 @@ class TransformNetBuilder {
   }
 
   TensorId add_norm(const std::string& name, std::vector<TensorId> inputs,
-                    const instance_norm::Attributes& attributes) {
-    const Shape per_channel{1, 1, 1, graph_.shape(inputs[0]).c};
+                    instance_norm::Attributes attributes) {
+    const Shape per_channel{config_.rows(), 1, 1, graph_.shape(inputs[0]).c};
+    attributes.per_picture = config_.rows() > 1;
+    if (attributes.per_picture) inputs.push_back(shares_);
     const Param gamma = add_param(store_, name + ".gamma", per_channel);
     const Param beta = add_param(store_, name + ".beta", per_channel);
     return graph_.add(name, std::make_unique<InstanceNormLayer>(gamma, beta, attributes), std::move(inputs));
@@ -110,6 +124,7 @@ class TransformNetBuilder {
   ParamStore& store_;
   const TransformNetConfig& config_;
   DType dtype_;
+  TensorId shares_;
 };
 
 bool ends_with(const std::string& text, const std::string& end) {
@@ -125,10 +140,10 @@ std::uint32_t stream_of_parameter(const std::string& name) {  // FNV-1a
 // The options as they are spelled in weights files.
 constexpr std::array<const char*, 2> kUpsampleNames{"nearest", "transposed"};
 constexpr std::array<const char*, 2> kPaddingNames{"reflect", "zero"};
-constexpr std::array<const char*, 2> kOutputNames{"linear", "tanh150"};
+constexpr std::array<const char*, 3> kOutputNames{"linear", "tanh150", "scaled150"};
 
-constexpr std::array<const char*, 6> kKeys{"width",   "residual_blocks", "upsample",
-                                           "padding", "norm_eps",        "output"};
+constexpr std::array<const char*, 7> kKeys{"width",    "residual_blocks", "upsample", "padding",
+                                           "norm_eps", "output",          "styles"};
 
 // get<> alone would cut 1.5 off and take true for 1.
 std::int64_t parse_integer(const nlohmann::json& json, const char* key) {
@@ -137,28 +152,50 @@ std::int64_t parse_integer(const nlohmann::json& json, const char* key) {
   return value.get<std::int64_t>();
 }
 
-template <class Enum>
-Enum parse_option(const nlohmann::json& json, const char* key, std::array<const char*, 2> names) {
+template <class Enum, std::size_t N>
+Enum parse_option(const nlohmann::json& json, const char* key, const std::array<const char*, N>& names) {
   const auto value = json.at(key).get<std::string>();
   for (std::size_t i = 0; i < names.size(); ++i)
     if (value == names[i]) return static_cast<Enum>(i);
-  throw Error("'{}' is \"{}\", expected \"{}\" or \"{}\"", key, value, names[0], names[1]);
+  throw Error("'{}' is \"{}\", expected \"{}\"", key, value, fmt::join(names, "\" or \""));
+}
+
+std::vector<std::string> parse_styles(const nlohmann::json& json) {
+  if (!json.contains("styles")) return {};
+  const auto names = json.at("styles").get<std::vector<std::string>>();
+  require(names.size() <= 1024, "{} styles are more than 1024", names.size());
+  std::set<std::string> seen;
+  for (const auto& name : names) {
+    require(is_style_name(name), "\"{}\" is no name for a style", name);
+    require(seen.insert(name).second, "two styles are called \"{}\"", name);
+  }
+  return names;
 }
 
 }  // namespace
 
+bool is_style_name(const std::string& name) {
+  return !name.empty() && name.size() <= 100 && name != "all" &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) || c >= 0x80 || c == '_' || c == '-' || c == '.' || c == ' ';
+         });
+}
+
 TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
-                             const TransformNetConfig& config, DType dtype) {
+                             const TransformNetConfig& config, DType dtype, TensorId shares) {
   require(config.width > 0 && config.residual_blocks >= 0, "transform network: width {}, {} residual blocks",
           config.width, config.residual_blocks);
-  return TransformNetBuilder(graph, store, config, dtype).build(picture);
+  return TransformNetBuilder(graph, store, config, dtype, shares).build(picture);
 }
 
 void declare_transform_net(ParamStore& store, const TransformNetConfig& config) {
   Context context = Context::current();
   Graph graph(context);
   constexpr Shape smallest{1, kTransformNetMinimumSize, kTransformNetMinimumSize, 3};
-  build_transform_net(graph, store, graph.add_input("picture", {smallest, DType::F32}), config, DType::F32);
+  const TensorId picture = graph.add_input("picture", {smallest, DType::F32});
+  const TensorId shares =
+      config.rows() > 1 ? graph.add_input("shares", {{1, 1, 1, config.rows()}, DType::F32}) : -1;
+  build_transform_net(graph, store, picture, config, DType::F32, shares);
 }
 
 void initialize_transform_net(ParamStore& store, const TransformNetConfig& config, std::uint64_t seed) {
@@ -183,13 +220,14 @@ void initialize_transform_net(ParamStore& store, const TransformNetConfig& confi
 }
 
 std::string transform_net_to_json(const TransformNetConfig& config) {
-  return nlohmann::ordered_json{{"width", config.width},
-                                {"residual_blocks", config.residual_blocks},
-                                {"upsample", kUpsampleNames[static_cast<std::size_t>(config.upsample)]},
-                                {"padding", kPaddingNames[static_cast<std::size_t>(config.padding)]},
-                                {"norm_eps", config.norm_eps},
-                                {"output", kOutputNames[static_cast<std::size_t>(config.output)]}}
-      .dump();
+  nlohmann::ordered_json json{{"width", config.width},
+                              {"residual_blocks", config.residual_blocks},
+                              {"upsample", kUpsampleNames[static_cast<std::size_t>(config.upsample)]},
+                              {"padding", kPaddingNames[static_cast<std::size_t>(config.padding)]},
+                              {"norm_eps", config.norm_eps},
+                              {"output", kOutputNames[static_cast<std::size_t>(config.output)]}};
+  if (!config.styles.empty()) json["styles"] = config.styles;
+  return json.dump();
 }
 
 TransformNetConfig transform_net_from_json(const std::string& text, const std::string& file) {
@@ -205,6 +243,7 @@ TransformNetConfig transform_net_from_json(const std::string& text, const std::s
     config.padding = parse_option<Padding>(json, "padding", kPaddingNames);
     config.norm_eps = json.at("norm_eps").get<double>();
     config.output = parse_option<OutputRange>(json, "output", kOutputNames);
+    config.styles = parse_styles(json);
     // Bounds that no real network exceeds keep a hostile file from asking for absurd amounts of memory.
     require(config.width >= 1 && config.width <= 1024, "width {} is not between 1 and 1024", config.width);
     require(config.residual_blocks >= 0 && config.residual_blocks <= 100,

@@ -79,10 +79,10 @@ TEST_CASE("depth scores: the best validation is known from a run's files, if its
 
 TEST_CASE("optimizer: the learning rate falls in steps") {
   OptimizerConfig config{.lr = 0.5, .decay_every = 3, .decay = 0.1};
-  CHECK(learning_rate(config, 1) == 0.5);
-  CHECK(learning_rate(config, 3) == 0.5);
-  CHECK(learning_rate(config, 4) == doctest::Approx(0.05));
-  CHECK(learning_rate(config, 7) == doctest::Approx(0.005));
+  CHECK(learning_rate(config, 1, 100) == 0.5);
+  CHECK(learning_rate(config, 3, 100) == 0.5);
+  CHECK(learning_rate(config, 4, 100) == doctest::Approx(0.05));
+  CHECK(learning_rate(config, 7, 100) == doctest::Approx(0.005));
   config.decay_every = 0;
-  CHECK(learning_rate(config, 1000) == 0.5);
+  CHECK(learning_rate(config, 1000, 100) == 0.5);
 }

@@ -6,6 +6,7 @@
 #include "engine/file_util.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/common/build_config.hpp"
+#include "layers/nets/transform_model.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/run_program.hpp"
 #include "weights_import/random_vgg.hpp"
@@ -124,4 +125,51 @@ TEST_CASE("import_weights: refusals are one line, and nothing is written") {
         "import_weights: " + nowhere + ": cannot be written: folder '" + (folder / "no").string() +
             "' does not exist\n");
   CHECK(import_weights({source, "--as", "vgg20", "-o", target}).status == 2);
+}
+
+TEST_CASE("import_weights: a style out of several, for other programs") {
+  const test::TemporaryFolder folder;
+  const TransformNetConfig config{.width = 4,
+                                  .residual_blocks = 1,
+                                  .output = OutputRange::Scaled150,
+                                  .styles = {"wave", "scream"}};
+  ParamStore params(ParamStore::Kind::Frozen);
+  declare_transform_net(params, config);
+  params.allocate();
+  initialize_transform_net(params, config, 1);
+  float* gamma = params.value(static_cast<int>(params.find("norm1.gamma") - params.entries().data()));
+  gamma[4] = 3;
+  const std::string source = folder / "two.h5";
+  write_weights(source, transform_weights_file(params, config, "{}"));
+
+  const std::string all = folder / "all.h5";
+  REQUIRE(import_weights({source, "--as", "transform_net", "-o", all}).status == 0);
+  CHECK(transform_net_from_json(read_weights(all).architecture, all) == config);
+
+  const std::string plain = folder / "plain.h5";
+  REQUIRE(import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", plain}).status == 0);
+  const WeightsFile mixed = read_weights(plain);
+  CHECK(transform_net_from_json(mixed.architecture, plain) == plain_config(config));
+  CHECK(mixed.find("norm1.gamma")->values == std::vector<float>{0.25f + 0.75f * 3, 1, 1, 1});
+  CHECK(mixed.find("out.bias")->values == std::vector<float>{127.5f, 127.5f, 127.5f});
+
+  for (const std::string format : {"onnx", "safetensors"}) {
+    const std::string from_all = folder / ("all." + format), from_plain = folder / ("plain." + format);
+    const auto without = import_weights({source, "--as", "transform_net", "-o", from_all});
+    CHECK(without.status == 1);
+    CHECK(contains(without.err, "has the styles wave, scream; say which"));
+    REQUIRE(import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", from_all}).status == 0);
+    REQUIRE(import_weights({plain, "--as", "transform_net", "-o", from_plain}).status == 0);
+    CHECK(std::filesystem::file_size(from_all) > 1000);
+  }
+  // The same numbers, by whichever way.
+  const std::string back = folder / "back.h5";
+  REQUIRE(import_weights({folder / "all.safetensors", "--as", "transform_net", "-o", back}).status == 0);
+  const WeightsFile found = read_weights(back);
+  for (const auto& tensor : mixed.parameters) CHECK(found.find(tensor.name)->values == tensor.values);
+
+  const std::string vgg = write_small_vgg(folder);
+  const auto wrong = import_weights({vgg, "--as", "vgg19", "--style", "wave", "-o", folder / "x.h5"});
+  CHECK(wrong.status == 1);
+  CHECK(contains(wrong.err, "--style: only transform networks have styles"));
 }

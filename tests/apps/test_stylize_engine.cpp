@@ -319,7 +319,6 @@ TEST_CASE("stylize_engine: mistakes on the command line") {
   at.add_photo("a.png", 20, 20);
   CHECK(at.stylize({at / "a.png"}).status == 2);
   CHECK(at.stylize({"-o", at / "b.png"}).status == 2);
-  CHECK(at.stylize({at / "a.png", "-o", at / "b.png"}, /*with_model=*/false).status == 2);
   CHECK(at.stylize({at / "a.png", "-o", at / "b.png", "--max-size", "8"}).status == 2);
   CHECK(at.stylize({at / "a.png", "-o", at / "b.png", "--format", "webp"}).status == 2);
   CHECK(at.stylize({at.path() + "/nowhere.png", "-o", at / "b.png"}).err ==
@@ -356,4 +355,70 @@ TEST_CASE("stylize_engine: --strip writes photographs above their results") {
   const Image above = crop(strip, 0, 0, 240, 360), below = crop(strip, 244, 0, 240, 360);
   CHECK(above == resize(photo, 240, 360));
   CHECK(below == resize(decode_image(here / "out/a.png"), 240, 360));
+}
+
+namespace {
+
+// A network of three styles whose pictures differ.
+void write_three_styles(const std::string& path) {
+  const TransformNetConfig config{.width = 4,
+                                  .residual_blocks = 1,
+                                  .output = OutputRange::Scaled150,
+                                  .styles = {"wave", "scream", "night"}};
+  ParamStore params(ParamStore::Kind::Frozen);
+  declare_transform_net(params, config);
+  params.allocate();
+  initialize_transform_net(params, config, 1);
+  for (int i = 0; i < static_cast<int>(params.entries().size()); ++i)
+    if (params.entries()[i].name.ends_with(".gamma"))
+      for (std::int64_t k = 0; k < params.entries()[i].shape.count(); ++k)
+        params.value(i)[k] += static_cast<float>(k % 7 * (k / params.entries()[i].shape.c));
+  write_weights(path, transform_weights_file(params, config, "{}"));
+}
+
+}  // namespace
+
+TEST_CASE("stylize_engine: --style takes one style, a mixture, or all") {
+  const StylizeWorkplace here;
+  write_three_styles(here / "three.h5");
+  const Image photo = here.add_photo("a.png", 40, 52);
+  here.add_photo("b.jpg", 33, 48);
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--model", here / "three.h5"});
+    return here.stylize(arguments, false);
+  };
+  const auto expected = [&](const std::string& style) {
+    Context context(1);
+    const TransformModel model =
+        make_transform_model(read_weights(here / "three.h5"), "three.h5", parse_style_shares(style));
+    Stylizer stylizer(context, *model.params, model.config, photo.height, photo.width, DType::F32);
+    Image result(photo.height, photo.width, 3);
+    stylizer.run(photo.pixels.data(), result.pixels.data());
+    return result;
+  };
+  CHECK(expected("wave") != expected("night"));
+  for (const std::string style : {"scream", "wave=0.6,night=0.4"}) {
+    const ProgramResult one = run({here / "a.png", "-o", here / "one.png", "--style", style});
+    CHECK_MESSAGE(one.status == 0, one.err);
+    CHECK(decode_image(here / "one.png") == expected(style));
+  }
+
+  const ProgramResult all =
+      run({here / "a.png", here / "b.jpg", "-o", here / "out", "--style", "all", "--strip", here / "strip.png"});
+  CHECK_MESSAGE(all.status == 0, all.err);
+  for (const std::string style : {"wave", "scream", "night"}) {
+    CHECK(decode_image(here / ("out/a_" + style + ".png")) == expected(style));
+    CHECK(std::filesystem::exists(here / ("out/b_" + style + ".jpg")));
+  }
+  CHECK(decode_image(here / "strip.png").height == 4 * 240 + 3 * 4);
+
+  const ProgramResult none = run({here / "a.png", "-o", here / "none.png"});
+  CHECK(none.status == 1);
+  CHECK(contains(none.err, "three.h5: has the styles wave, scream, night; say which"));
+  const ProgramResult unknown = run({here / "a.png", "-o", here / "none.png", "--style", "waves"});
+  CHECK(unknown.status == 1);
+  CHECK(contains(unknown.err, "three.h5: has no style 'waves'; there are: wave, scream, night; did you mean 'wave'?"));
+  const ProgramResult unnamed = here.stylize({here / "a.png", "-o", here / "none.png", "--style", "all"});
+  CHECK(unnamed.status == 1);
+  CHECK(contains(unnamed.err, "has one style, without a name"));
 }

@@ -37,7 +37,8 @@ TEST_CASE("loss.balance: after the trial, the terms' gradients have about the sh
       sum += norm.get<double>();
     }
   }
-  REQUIRE(norms.size() == 3);
+  REQUIRE(norms.size() == 4);
+  sum -= norms["range"];  // outside of the shares
   for (const auto& [term, share] : {std::pair{"style", 0.5}, {"content", 0.3}, {"tv", 0.2}}) {
     const std::string name = term;
     CAPTURE(name);
@@ -80,10 +81,10 @@ TEST_CASE("loss.balance: the trial says how far it is") {
   const TinyTraining tiny;
   const auto result = tiny.train(with(kShares, {"train.iterations=1"}));
   REQUIRE_MESSAGE(result.status == 0, result.err);
-  // Three terms: a batch measured, then twice 25 iterations and three batches measured.
-  CHECK(contains(result.err, "balancing the losses: 0 of 71 steps, ? left\n"));
+  // Three terms and the range: a batch measured, then twice 25 iterations and three batches measured.
+  CHECK(contains(result.err, "balancing the losses: 0 of 78 steps, ? left\n"));
   CHECK(
-      contains(result.err, "balancing the losses: 71 of 71 steps, 0s left\nweights from shares: style 100"));
+      contains(result.err, "balancing the losses: 78 of 78 steps, 0s left\nweights from shares: style 100"));
   CHECK(!contains(result.err, "note: train.minutes"));
 }
 

@@ -1,6 +1,7 @@
 // The program train_engine from the outside: what a run leaves behind, and that it can be repeated.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -49,7 +50,8 @@ TEST_CASE("train_engine: a run leaves configuration, metrics, previews, checkpoi
         total += weighted;
         if (with_norms) CHECK(line["gradient_norms"][term].get<double>() > 0);
       }
-      CHECK(line["raw"].size() == 3);  // no depth term: Johnson's method
+      CHECK(line["raw"].size() == 4);  // no depth term: Johnson's method, and the range
+      total += line["weighted"]["range"].get<double>();
       CHECK(line["total"].get<double>() == doctest::Approx(total).epsilon(1e-12));
     }
   }
@@ -117,7 +119,7 @@ TEST_CASE("train_engine: the same seed gives the same bits, another does not") {
   const auto metrics = test::repeatable_metrics(tiny.run());
   const std::string model = read_text(tiny.run() + "/model.h5");
   CHECK(metrics.back()["raw"]["depth"].get<double>() > 0);
-  CHECK(metrics.back()["raw"].size() == 4);
+  CHECK(metrics.back()["raw"].size() == 5);
 
   train({});
   CHECK(test::repeatable_metrics(tiny.run()) == metrics);
@@ -167,4 +169,55 @@ TEST_CASE("train_engine: a photo that cannot be read is named at the end and doe
   CHECK(contains(result.err, "\n1 photo could not be used and was replaced by others:\n  " + bad +
                                  ": not a JPEG, PNG or BMP picture"));
   CHECK(read_metrics(tiny.run()).size() == 12);
+}
+
+TEST_CASE("train_engine: three styles in one network, each logged, previewed, and applied by its name") {
+  TinyTraining tiny;
+  tiny.take_three_styles();
+  const auto result = tiny.train({"optimizer.average=0.5", "optimizer.schedule=cosine", "optimizer.warmup=3"});
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  // Two pictures a step: steps have the styles 0 1, 2 0, 1 2, 0 1, ...
+  const std::array<Words, 3> styles{Words{"first", "second"}, Words{"again", "first"}, Words{"again", "second"}};
+  const auto lines = read_metrics(tiny.run());
+  REQUIRE(lines.size() == 12);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    Words found;
+    double sum = 0;
+    for (const auto& [name, loss] : lines[i]["style_losses"].items()) {
+      found.push_back(name);
+      sum += loss.get<double>() / 2;
+    }
+    std::sort(found.begin(), found.end());
+    CHECK(found == styles[i % 3]);
+    CHECK(sum == doctest::Approx(lines[i]["raw"]["style"].get<double>()).epsilon(1e-6));
+  }
+  const Image preview = decode_image(tiny.run() + "/previews/000012.png");
+  CHECK(preview.height == 4 * 32 + 3 * 4);
+
+  const WeightsFile file = read_weights(tiny.run() + "/model.h5");
+  CHECK(transform_net_from_json(file.architecture, "model.h5").styles == Words{"first", "second", "again"});
+  CHECK(load_config(tiny.run() + "/config.toml").styles[1].weight == 3);
+  CHECK(contains(nlohmann::json::parse(file.provenance)["config"].get<std::string>(), "image = 'other.png'"));
+}
+
+TEST_CASE("train_engine: a run begins with another one's network, whatever its styles and its output range") {
+  TinyTraining tiny;
+  REQUIRE(tiny.train().status == 0);
+  const std::string start = tiny.run() + "/model.h5";
+  tiny.take_three_styles();
+  for (const std::string output : {"scaled150", "linear"}) {
+    const auto result = tiny.train({"model.init=" + start, "model.output=" + output, "train.iterations=1",
+                                    "optimizer.lr=1e-30", "train.out=" + (tiny / output)});
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const auto before = choose_style(read_weights(start), {}, "start");
+    for (const std::string style : {"first", "again"}) {
+      const auto after = choose_style(read_weights(tiny / (output + "/model.h5")), {{style, 1}}, "end");
+      for (std::size_t t = 0; t < before.parameters.size(); ++t)
+        for (std::size_t i = 0; i < before.parameters[t].values.size(); ++i)
+          CHECK(after.parameters[t].values[i] == doctest::Approx(before.parameters[t].values[i]).epsilon(1e-5));
+    }
+  }
+  const auto wider = tiny.train({"model.init=" + start, "model.width=8", "train.out=" + (tiny / "wider")});
+  CHECK(wider.status == 1);
+  CHECK(contains(wider.err, "model.h5: holds a transform network"));
 }

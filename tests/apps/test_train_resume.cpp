@@ -268,3 +268,19 @@ TEST_CASE("train_engine --resume: what is refused") {
                                   ": none of its checkpoints can be read; start again with another "
                                   "train.out\n"));
 }
+
+TEST_CASE("resume: several styles with running averages end with the bits of a run that was not stopped") {
+  TinyTraining tiny;
+  tiny.take_three_styles();
+  const Words overrides{"optimizer.average=0.9", "optimizer.warmup=5"};
+  REQUIRE(tiny.train(overrides).status == 0);
+  check_same_as_uninterrupted(tiny, overrides);
+}
+
+TEST_CASE("resume: a cosine schedule has used the length of its run") {
+  const TinyTraining tiny;
+  REQUIRE(tiny.train({"optimizer.schedule=cosine"}).status == 0);
+  const auto result = tiny.resume({"train.iterations=20"});
+  CHECK(result.status == 1);
+  CHECK(contains(result.err, "--resume with --set train.iterations=20: optimizer.schedule = \"cosine\" has used"));
+}

@@ -43,7 +43,7 @@ struct Looks {
 using Preview = std::vector<std::uint8_t>;
 
 struct Trained {
-  std::vector<float> values, first_moments, second_moments;
+  std::vector<float> values, first_moments, second_moments, averages;
   std::vector<double> losses, gradient_norms;
   std::vector<double> norms;              // of the terms, as asked for
   std::map<int, Preview> previews;        // by step
@@ -57,44 +57,50 @@ Image preview_photo(int i) {
 }
 
 // Four photos of one size: a stylizer records the third.
-Preview preview(const std::function<Image(const Image&)>& stylize) {
+std::vector<Image> preview_photos() {
+  return {preview_photo(0), preview_photo(1), preview_photo(2), preview_photo(3)};
+}
+
+// In every style.
+Preview preview(StyleTrainer& trainer) {
   Preview bytes;
-  for (int i = 0; i < 4; ++i) {
-    const Image styled = stylize(preview_photo(i));
-    bytes.insert(bytes.end(), styled.pixels.begin(), styled.pixels.end());
-  }
+  for (std::size_t style = 0; style < trainer.network().styles.size(); ++style)
+    for (const Image& styled : trainer.stylize(preview_photos(), style))
+      bytes.insert(bytes.end(), styled.pixels.begin(), styled.pixels.end());
   return bytes;
 }
 
 Preview fresh_preview(StyleTrainer& trainer) {
-  ParamStore store(ParamStore::Kind::Frozen);
-  declare_transform_net(store, trainer.network());
-  store.allocate();
-  std::ranges::copy(trainer.params().values(), store.values().begin());
-  store.values_changed();
+  const WeightsFile file = transform_weights_file(trainer.parameters(), trainer.network(), "{}");
+  Preview bytes;
   const test::WithoutRecording plain;
-  Stylizer stylizer(trainer.context(), store, trainer.network(), kSize, kSize, trainer.dtype());
-  return preview([&](const Image& photo) {
-    Image styled(kSize, kSize, 3);
-    stylizer.run(photo.pixels.data(), styled.pixels.data());
-    return styled;
-  });
+  for (const std::string& style : trainer.network().styles) {
+    const TransformModel model = make_transform_model(file, "the trained network", {{style, 1}});
+    Stylizer stylizer(trainer.context(), *model.params, model.config, kSize, kSize, trainer.dtype());
+    for (const Image& photo : preview_photos()) {
+      Image styled(kSize, kSize, 3);
+      stylizer.run(photo.pixels.data(), styled.pixels.data());
+      bytes.insert(bytes.end(), styled.pixels.begin(), styled.pixels.end());
+    }
+  }
+  return bytes;
 }
 
 void take_steps(StyleTrainer& trainer, int first, const Looks& looks, Trained& trained) {
   for (int step = first; step <= kSteps; ++step) {
     if (looks.norms.contains(step))
-      for (const double norm : trainer.gradient_norms(photos(100 + step, 2, kSize)))
+      for (const double norm : trainer.gradient_norms(photos(100 + step, 2, kSize), step))
         trained.norms.push_back(norm);
     for (const auto& term : trainer.step(step, photos(step, 2, kSize))) trained.losses.push_back(term.raw);
     trained.gradient_norms.push_back(trainer.parameter_gradient_norm());
     if (!looks.previews.contains(step)) continue;
-    trained.previews[step] = preview([&](const Image& photo) { return trainer.stylize(photo); });
+    trained.previews[step] = preview(trainer);
     trained.fresh_previews[step] = fresh_preview(trainer);
   }
   trained.values = copy_of(trainer.params().values());
   trained.first_moments = copy_of(trainer.params().first_moments());
   trained.second_moments = copy_of(trainer.params().second_moments());
+  if (trainer.params().has_averages()) trained.averages = copy_of(trainer.params().averages());
 }
 
 Trained train(const TrainConfig& config, const Precision& precision, const Looks& looks) {
@@ -111,22 +117,25 @@ TrainConfig tiny_config(const test::TinyTraining& tiny, const std::string& metho
   const std::vector<std::string> overrides{"data.image_size=" + std::to_string(kSize),
                                            "loss.style.layers=[\"relu1_1\",\"relu2_1\"]",
                                            "loss.content.layers=[\"relu2_1\"]", "optimizer.method=" + method,
-                                           method == "sgd" ? "optimizer.lr=1e-8" : "optimizer.lr=0.005"};
+                                           method == "sgd" ? "optimizer.lr=1e-8" : "optimizer.lr=0.005",
+                                           method == "sgd" ? "model.output=tanh150" : "model.output=scaled150"};
   return load_config(tiny.config(), overrides);
 }
 
 }  // namespace
 
 TEST_CASE("recorded steps: ten of them have the bits of eager ones, whoever looks at the weights") {
-  const test::TinyTraining tiny;
+  const test::TinyTraining tiny, three_styles;
+  three_styles.take_three_styles();
   const Looks recorded[] = {
       {"gradient norms before the recorded step", {3}, {}},
       {"a preview before the recorded step", {}, {2}},
       {"previews after the recording", {}, {4, 10}},
       {"gradient norms and previews all the time", {1, 3, 4, 7}, {2, 3, 4, 5, 10}},
   };
-  for (const std::string method : {"adam", "sgd"}) {
-    const TrainConfig config = tiny_config(tiny, method);
+  for (const auto& [folder, method] : {std::pair(&tiny, "adam"), {&tiny, "sgd"}, {&three_styles, "adam"}}) {
+    TrainConfig config = tiny_config(*folder, method);
+    if (config.styles.size() > 1) config.optimizer.average = 0.9;
     for (const Precision& precision : precisions()) {
       const Trained eager = [&] {
         const test::WithoutRecording plain;
@@ -135,14 +144,16 @@ TEST_CASE("recorded steps: ten of them have the bits of eager ones, whoever look
       REQUIRE(std::ranges::all_of(eager.values, [](float v) { return std::isfinite(v); }));
       REQUIRE(eager.previews.at(4) != eager.previews.at(5));  // a step is seen
       for (const Looks& looks : recorded) {
-        if (method == "sgd" && looks.text != recorded[3].text) continue;  // the others are parts of it
+        if ((config.styles.size() > 1 || config.optimizer.method == "sgd") && looks.text != recorded[3].text) continue;  // the others are parts of it
         CAPTURE(method);
+        CAPTURE(config.styles.size());
         CAPTURE(precision.name);
         CAPTURE(looks.text);
         const Trained found = train(config, precision, looks);
         CHECK(found.values == eager.values);
         CHECK(found.first_moments == eager.first_moments);
         CHECK(found.second_moments == eager.second_moments);
+        CHECK(found.averages == eager.averages);
         CHECK(found.losses == eager.losses);
         CHECK(found.gradient_norms == eager.gradient_norms);
         if (looks.norms == recorded[3].norms) CHECK(found.norms == eager.norms);

@@ -54,6 +54,46 @@ TEST_CASE("config: an empty file gives the documented defaults") {
   CHECK(config.train.out == "/project/runs/starry_night");
 }
 
+TEST_CASE("config: one style or several, each with a name") {
+  const TrainConfig none = parse("");
+  REQUIRE(none.styles.size() == 1);
+  CHECK(style_name(none.styles[0]) == "starry_night");
+  const TrainConfig one = parse("[style]\nimage = \"../styles/wave (1831).jpg\"\nsize = 300\n");
+  REQUIRE(one.styles.size() == 1);
+  CHECK(one.styles[0].size == 300);
+  CHECK(style_name(one.styles[0]) == "wave _1831_");
+
+  const std::string text =
+      "seed = 3\n[[style]]\nimage = \"wave.jpg\"\n[[style]]\nname = \"night\"\nimage = \"/s/starry.jpg\"\nsize = 256\n"
+      "weight = 2.5\n[[style]]\nname = \"default\"\n";
+  const TrainConfig three = parse(text);
+  REQUIRE(three.styles.size() == 3);
+  CHECK(three.seed == 3);
+  CHECK(three.styles[0].image == "/project/wave.jpg");
+  CHECK(three.styles[0].weight == 1);
+  CHECK(style_name(three.styles[1]) == "night");
+  CHECK(three.styles[1].image == "/s/starry.jpg");
+  CHECK(three.styles[1].size == 256);
+  CHECK(three.styles[1].weight == 2.5);
+  CHECK(three.styles[2].image == "/project/starry_night.jpg");
+  CHECK(parse(to_toml(three)) == three);
+  CHECK(parse("[[style]]\nimage = \"a.jpg\"\n", {"style.size=7"}).styles[0].size == 7);
+}
+
+TEST_CASE("config: what is wrong with styles is said") {
+  CHECK(refusal("style = []\n") == "config.toml:1: style = [] holds no style");
+  CHECK(contains(refusal("style = [1]\n"), "expected tables: [[style]]"));
+  CHECK(contains(refusal("[[style]]\nimage = \"a.jpg\"\n[[style]]\nimag = \"b.jpg\"\n"),
+                 "config.toml:4: unknown key 'style.imag'; did you mean 'style.image'?"));
+  CHECK(refusal("[[style]]\nimage = \"x/a.jpg\"\n[[style]]\nimage = \"y/a.jpg\"\n") ==
+        "config.toml: two styles are called 'a'; give them names: style.name");
+  for (const std::string name : {"all", "a,b", "a=b", "a/b"})
+    CHECK(contains(refusal("[style]\nname = \"" + name + "\"\n"), "style.name = \"" + name + "\" is not allowed"));
+  CHECK(contains(refusal("[[style]]\nweight = 0\n"), "style.weight = 0 is not allowed, expected a number greater than 0"));
+  CHECK(error_of([&] { parse("[[style]]\n[[style]]\nimage = \"b.jpg\"\n", {"style.size=7"}); }) ==
+        "override 'style.size=7': there are 2 styles; which one is meant can be said in the file only");
+}
+
 TEST_CASE("config: the defaults of a depth training") {
   const TrainConfig config = parse("");
   CHECK(config.depth.train_list == "train.txt");
@@ -230,7 +270,7 @@ TEST_CASE("config: overrides win, take bare strings and say where they are wrong
   CHECK_FALSE(config.data.shuffle);
   CHECK(config.loss.content.layers == std::vector<std::string>{"relu3_1", "relu4_1"});
   CHECK(config.loss.depth.layers == std::vector<std::string>{"prediction"});
-  CHECK(config.style.image == (std::filesystem::current_path() / "1984").string());
+  CHECK(config.styles[0].image == (std::filesystem::current_path() / "1984").string());
   CHECK(override_refusal("train.iteration=1") ==
         "override 'train.iteration=1': unknown key 'train.iteration'; did you mean 'train.iterations'?");
   CHECK(override_refusal("train.iterations=many") ==
@@ -248,7 +288,7 @@ TEST_CASE("config: relative paths start from the file's folder, those of overrid
              "[style]\nimage = \"../styles/wave.jpg\"\n[weights]\nvgg19 = \"/abs/vgg.h5\"\n");
   const std::vector<std::string> overrides = {"train.out=runs/x", "weights.resnet_upproj=random"};
   const TrainConfig config = load_config(folder / "config.toml", overrides);
-  CHECK(config.style.image == (folder.path().parent_path() / "styles/wave.jpg").string());
+  CHECK(config.styles[0].image == (folder.path().parent_path() / "styles/wave.jpg").string());
   CHECK(config.weights.vgg19 == "/abs/vgg.h5");
   CHECK(config.weights.vgg16 == (folder / "vgg16.h5").string());
   CHECK(config.weights.resnet_upproj == "random");

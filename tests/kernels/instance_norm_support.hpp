@@ -10,6 +10,9 @@ struct Case {
   Shape shape;
   bool relu, residual;
   Border out, residual_border;
+  bool per_picture = false;
+
+  std::int64_t parameters() const { return (per_picture ? shape.n : 1) * shape.c; }
 };
 
 inline std::vector<Case> cases() {
@@ -28,11 +31,15 @@ inline std::vector<Case> cases() {
        Border::uniform(1)},  // channel slices
       {{1, 1, 7, 3}, true, false, {}, {}},
       {{1, 300, 1, 3}, false, false, {2, 2, 0, 0}, {}},
+      {{1, 6, 5, 3}, true, false, {}, {}, true},
+      {{3, 8, 9, 8}, true, true, Border::uniform(1), Border::uniform(2), true},
+      {{2, 7, 6, 200}, true, false, {}, {}, true},
   };
 }
 
 inline std::string describe(const Case& k) {
-  return to_string(k.shape) + (k.relu ? " relu" : "") + (k.residual ? " residual" : "");
+  return to_string(k.shape) + (k.relu ? " relu" : "") + (k.residual ? " residual" : "") +
+         (k.per_picture ? " per picture" : "");
 }
 
 template <class T>
@@ -62,7 +69,7 @@ struct Problem {
     dx.fill_normal(seed + 3);
     dresidual.fill_normal(seed + 4);
     const auto vector = [&](unsigned more, double centre) {
-      const auto values = memory_ops::random_doubles(k.shape.c, seed + more, centre);
+      const auto values = memory_ops::random_doubles(k.parameters(), seed + more, centre);
       return std::vector<float>(values.begin(), values.end());
     };
     gamma = vector(5, 1), beta = vector(6, 0.3), dgamma = vector(7, 0), dbeta = vector(8, 0);
@@ -71,7 +78,11 @@ struct Problem {
   }
 
   Attributes attributes() const {
-    return {.eps = 1e-5f, .relu = k.relu, .out_border = k.out, .residual_border = k.residual_border};
+    return {.eps = 1e-5f,
+            .relu = k.relu,
+            .per_picture = k.per_picture,
+            .out_border = k.out,
+            .residual_border = k.residual_border};
   }
   ForwardArgs forward_args() {
     return {.x = x,

@@ -103,6 +103,68 @@ TEST_CASE("losses: total variation matches the reference") {
   }
 }
 
+TEST_CASE_TEMPLATE("losses: range matches the reference", T, float, bf16) {
+  for (const Shape s : kShapes)
+    for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate}) {
+      CAPTURE(to_string(s));
+      const auto x = random_values<T>(s.count(), 1, -100, 400);
+      const auto before = random_values<float>(s.count(), 2);
+      const double scale = 0.3, exact = losses::reference::range_forward(convert<double>(x).data(), s, 0, 255, scale);
+      auto dx = convert<double>(before);
+      losses::reference::range_backward(convert<double>(x).data(), s, 0, 255, 2 * scale, dx.data(), false);
+      if (mode == GradientMode::Accumulate)
+        for (std::size_t i = 0; i < dx.size(); ++i) dx[i] += double(before[i]);
+      run_with_any_threads([&](Context& context) {
+        auto gradient = before;
+        float value = NAN, alone = NAN;
+        std::vector<double> workspace(losses::range_workspace_bytes(context, s) / 8);
+        losses::RangeArgs args{.x = view(x, s),
+                               .scale = scale,
+                               .weight = 2,
+                               .value = &value,
+                               .workspace = workspace.data(),
+                               .dx = view(gradient, s),
+                               .mode = mode};
+        losses::range(context, args);
+        CHECK(std::abs(value - exact) <= 2e-7 * exact);
+        check_close(dx, gradient, gradient, 1);
+        args.mode = GradientMode::Ignore;
+        args.value = &alone;
+        losses::range(context, args);
+        CHECK(alone == value);
+        gradient.push_back(value);
+        return gradient;
+      });
+    }
+}
+
+TEST_CASE("losses: range is 0 inside, keeps NaN, and its reference's gradient is that of finite differences") {
+  Context context(1);
+  std::vector<float> x{0, 255, 100, 128}, dx(4, NAN);
+  float value = NAN;
+  std::vector<double> workspace(1);
+  losses::RangeArgs args{.x = view(std::as_const(x), {1, 2, 2, 1}),
+                         .value = &value,
+                         .workspace = workspace.data(),
+                         .dx = view(dx, {1, 2, 2, 1}),
+                         .mode = GradientMode::Overwrite};
+  losses::range(context, args);
+  CHECK(value == 0);
+  CHECK(dx == std::vector<float>{0, 0, 0, 0});
+  x[2] = NAN;
+  losses::range(context, args);
+  CHECK(std::isnan(value));
+  CHECK(std::isnan(dx[2]));
+
+  const Shape s{1, 3, 4, 2};
+  const auto at = convert<double>(random_values<float>(s.count(), 1, -3, 3));
+  std::vector<double> gradient(at.size());
+  losses::reference::range_backward(at.data(), s, -1, 1.5, 0.7, gradient.data(), false);
+  check_gradient(at, gradient, [&](const std::vector<double>& values) {
+    return losses::reference::range_forward(values.data(), s, -1, 1.5, 0.7);
+  });
+}
+
 TEST_CASE("losses: total variation of a ramp") {
   Context context(2);
   const Shape s = {1, 2, 3, 1};

@@ -90,6 +90,41 @@ TEST_CASE("style loss: dg through gram::backward is the gradient of the value") 
   check_gradient(convert<double>(f), df, value);
 }
 
+TEST_CASE_TEMPLATE("style loss: targets per picture give what each picture gives alone, times its factor", T, float,
+                   bf16) {
+  for (const Shape& s : kShapes) {
+    CAPTURE(to_string(s));
+    Context context(2);
+    const auto f = random_values<T>(s.count(), 1);
+    std::vector<float> targets, factors{1, 0.25f, 3};
+    for (std::int64_t n = 0; n < s.n; ++n) {
+      const auto target = symmetric_target(s.c);
+      for (const float value : target) targets.push_back(value * float(n + 1));
+    }
+    std::vector<float> values(s.n, NAN), dg(s.n * s.c * s.c, NAN);
+    std::vector<double> workspace((gram::style_loss_workspace_bytes(context, s) + 7) / 8);
+    gram::style_loss(context, {.f = view(f, s),
+                               .target = targets.data(),
+                               .scale = 0.01f,
+                               .coefficient = 0.3,
+                               .gradient_coefficient = 7.0,
+                               .value = values.data(),
+                               .dg = dg.data(),
+                               .workspace = workspace.data(),
+                               .per_picture = true,
+                               .k = factors.data()});
+    const Shape one{1, s.h, s.w, s.c};
+    for (std::int64_t n = 0; n < s.n; ++n) {
+      const std::vector<T> picture(f.begin() + n * one.count(), f.begin() + (n + 1) * one.count());
+      const std::vector<float> target(targets.begin() + n * s.c * s.c, targets.begin() + (n + 1) * s.c * s.c);
+      const double k = factors[n];
+      const Loss alone = run(context, picture, one, target, 0.01f, 0.3 * k, 7.0 * k);
+      CHECK(values[n] == alone.value);
+      CHECK(same_bits(std::vector<float>(dg.begin() + n * s.c * s.c, dg.begin() + (n + 1) * s.c * s.c), alone.dg));
+    }
+  }
+}
+
 TEST_CASE("style loss: missing arguments are named") {
   Context context(1);
   std::vector<float> f(12), target(9), dg(9);
@@ -100,6 +135,8 @@ TEST_CASE("style loss: missing arguments are named") {
   args.value = &value;
   args.dg = dg.data();
   CHECK(error_of([&] { gram::style_loss(context, args); }).starts_with("style loss: a workspace of "));
+  args.per_picture = true;
+  CHECK(error_of([&] { gram::style_loss(context, args); }) == "style loss: k must be given for targets per picture");
 }
 
 }  // namespace chiaro

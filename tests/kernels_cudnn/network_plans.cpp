@@ -34,7 +34,7 @@ void build_training_step(Context& context, DType dtype) {
                            .tv_weight = loss.tv_weight};
   std::int64_t channels = 64;
   for (const auto& layer : loss.style.layers) {
-    objective.style_targets[layer] = Buffer(channels * channels * 4, "Gram matrix");
+    objective.style_targets[layer].grams = Buffer(channels * channels * 4, "Gram matrix");
     channels = std::min<std::int64_t>(512, 2 * channels);
   }
   ParamStore params(ParamStore::Kind::Trainable);

@@ -78,6 +78,31 @@ TEST_CASE_TEMPLATE("losses cuda: total variation, value and gradient", T, float,
     }
 }
 
+TEST_CASE_TEMPLATE("losses cuda: range, value and gradient", T, float, bf16) {
+  for (const Shape& s : kLossShapes)
+    for (const std::int64_t offset : {0, 1}) {
+      INFO(to_string(s), ", offset ", offset);
+      const auto a = normal_values<T>(s.count(), 1, 0.1f, 1);
+      const auto da = convert<double>(a);
+      std::vector<double> gradient(s.count());
+      std::vector<T> plain(s.count());
+      const double value = losses::reference::range_forward(da.data(), s, -0.25, 0.5, 3.0);
+      losses::reference::range_backward(da.data(), s, -0.25, 0.5, 3.0, gradient.data(), false);
+      losses::reference::range_backward(a.data(), s, -0.25, 0.5, 3.0, plain.data(), false);
+      DeviceArray<T> x(a, offset);
+      check_loss<T>(s, value, gradient, plain, "range", [&](float* v, auto& g, GradientMode mode, void* workspace) {
+        losses::cuda::range(nullptr, {.x = x.view(s),
+                                      .low = -0.25f,
+                                      .high = 0.5f,
+                                      .scale = 3.0,
+                                      .value = v,
+                                      .workspace = workspace,
+                                      .dx = g.view(s),
+                                      .mode = mode});
+      });
+    }
+}
+
 TEST_CASE("losses cuda: every barrier is needed, and its absence found") {
   const Shape s{1, 32, 40, 8};
   DeviceArray<float> x(normal_values<float>(s.count(), 1)), y(normal_values<float>(s.count(), 2));

@@ -102,6 +102,44 @@ TEST_CASE_TEMPLATE("style loss cuda: random values close to the target", T, floa
   }
 }
 
+TEST_CASE_TEMPLATE("style loss cuda: targets per picture, exactly", T, float, bf16) {
+  for (const Shape& s : {Shape{2, 9, 8, 8}, Shape{3, 5, 7, 3}, Shape{2, 3, 5, 136}}) {
+    INFO(to_string(s));
+    const auto f = integer_values<T>(s.count(), 1, -2, 2);
+    const std::vector<float> factors{2, 0.5f, 4};
+    std::vector<float> targets;
+    std::vector<double> dg, values;
+    const Shape one{1, s.h, s.w, s.c};
+    for (std::int64_t n = 0; n < s.n; ++n) {
+      const auto target = symmetric(integer_values<float>(s.c * s.c, 10 + unsigned(n)), s.c);
+      const std::vector<T> picture(f.begin() + n * one.count(), f.begin() + (n + 1) * one.count());
+      const double k = factors[n];
+      const Exact exact = exact_loss(picture, one, target, 0.25, 0.5 * k, 2 * k);
+      targets.insert(targets.end(), target.begin(), target.end());
+      dg.insert(dg.end(), exact.dg.begin(), exact.dg.end());
+      values.push_back(exact.value);
+    }
+    check_every_schedule([&] {
+      DeviceArray<T> in(f);
+      DeviceArray<float> wanted(targets), k(factors), found(s.n * s.c * s.c), value(s.n);
+      DeviceArray<double> workspace((gram::cuda::style_loss_workspace_bytes(s) + 7) / 8);
+      gram::cuda::style_loss(nullptr, {.f = in.view(s),
+                                       .target = wanted.data(),
+                                       .scale = 0.25f,
+                                       .coefficient = 0.5,
+                                       .gradient_coefficient = 2,
+                                       .value = value.data(),
+                                       .dg = found.data(),
+                                       .workspace = workspace.data(),
+                                       .per_picture = true,
+                                       .k = k.data()});
+      CHECK(max_error(dg, found.host()) == 0);
+      for (std::int64_t n = 0; n < s.n; ++n) CHECK(value.host()[n] == float(values[n]));
+      return Bits() << found << value;
+    });
+  }
+}
+
 TEST_CASE("style loss cuda: every barrier is needed, and its absence found") {
   const Shape s{1, 10, 15, 72};
   DeviceArray<float> f(normal_values<float>(s.count(), 1)), target(normal_values<float>(s.c * s.c, 2));

@@ -293,7 +293,7 @@ TEST_CASE("session: a loss that depends on nothing trainable is skipped in backw
   std::fill_n(target.as<float>(), 16, 1.f);
   graph.add_loss(
       "style", "style",
-      std::make_unique<StyleLossLayer>(std::move(target), StyleLossLayer::Reduction::Mean, LossOptions{}),
+      std::make_unique<StyleLossLayer>(StyleTargets{std::move(target), {}}, StyleLossLayer::Reduction::Mean, LossOptions{}),
       {x});
   Session session(std::move(graph), {.backward = true});
   fill(session.tensor(x), std::vector<float>(64, 1.f));

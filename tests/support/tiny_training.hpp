@@ -12,7 +12,7 @@
 
 namespace chiaro::test {
 
-// photos/0.png .. 7.png, style.png, vgg19.h5, depth.h5, config.toml; runs go to run/ unless told otherwise.
+// photos/0.png .. 7.png, style.png, other.png, vgg19.h5, depth.h5, config.toml; runs go to run/ unless told otherwise.
 class TinyTraining : public TinyRun {
  public:
   TinyTraining() {
@@ -21,6 +21,28 @@ class TinyTraining : public TinyRun {
       add_picture("photos/" + std::to_string(i) + ".png", 40 + 3 * i, 64 - 2 * i);
     add_picture("style.png", 40, 48);
     write_weights(vgg(), random_vgg(19, 4, 7));
+    write_config("[style]\nimage = \"style.png\"");
+  }
+
+  // The same with three styles, of which the last is the picture of the first.
+  void take_three_styles() const {
+    add_picture("other.png", 33, 40);
+    write_config(R"(
+[[style]]
+name = "first"
+image = "style.png"
+[[style]]
+name = "second"
+image = "other.png"
+weight = 3
+[[style]]
+name = "again"
+image = "style.png"
+size = 46
+)");
+  }
+
+  void write_config(const std::string& styles) const {
     write("config.toml", R"(
 [model]
 width = 4
@@ -29,8 +51,7 @@ residual_blocks = 1
 train = ["photos"]
 image_size = 32
 batch_size = 2
-[style]
-image = "style.png"
+)" + styles + R"(
 [weights]
 vgg19 = "vgg19.h5"
 resnet_upproj = "depth.h5"

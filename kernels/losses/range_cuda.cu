@@ -1,0 +1,54 @@
+#include "kernels/common/elementwise.cuh"
+#include "kernels/common/grid_sum.cuh"
+#include "kernels/losses/losses_cuda.hpp"
+
+namespace chiaro::losses::cuda {
+
+namespace {
+
+template <class T, class D>
+struct Range {
+  const T* x;
+  D* dx;  // may be null
+  float low, high;
+  double scale;
+  float slope;  // of the gradient
+  bool accumulate;
+
+  template <int V>
+  __device__ double run(std::int64_t i) const {
+    float v[V], squares = 0;
+    load<V>(x + i, v);
+    CHIARO_UNROLL
+    for (int k = 0; k < V; ++k) {
+      const float above = v[k] < low ? low : v[k];  // keeps NaN
+      v[k] -= above > high ? high : above;
+      squares = fmaf(v[k], v[k], squares);
+      v[k] *= slope;
+    }
+    if (dx) store_gradient<V>(dx + i, v, accumulate);
+    return scale * double(squares);
+  }
+};
+
+}  // namespace
+
+void range(CudaStream stream, const RangeArgs& args) {
+  const bool gradient = args.mode != GradientMode::Ignore;
+  if (!gradient && !args.value) return;
+  visit_dtypes(args.x.dtype, gradient ? args.dx.dtype : args.x.dtype, [&](auto tx, auto td) {
+    using T = decltype(tx);
+    using D = decltype(td);
+    const Range<T, D> op{.x = args.x.as<T>(),
+                         .dx = gradient ? args.dx.as<D>() : nullptr,
+                         .low = args.low,
+                         .high = args.high,
+                         .scale = args.scale,
+                         .slope = float(2 * (args.weight * args.scale)),
+                         .accumulate = args.mode == GradientMode::Accumulate};
+    launch_grid_sum<kVectorOf<T, D>>("range", stream, op, args.x.shape.count(), all_aligned(op.x, op.dx),
+                                     args.workspace, args.value);
+  });
+}
+
+}  // namespace chiaro::losses::cuda
