@@ -72,6 +72,10 @@ def nyu_photos(args, work):
     return {part: link_photos(work / f"nyu_{part}", [f"{i}.jpg" for i in chosen[part]], nyu / "rgb") for part in ids}
 
 
+# What was the default when the results were made.
+AS_MEASURED = ("model.output=tanh150", "model.init=random", "loss.range.weight=0", "loss.range.share=0")
+
+
 def write_config(args, path, style, layers, nyu_train):
     quoted = lambda names: ", ".join(f'"{n}"' for n in names)
     photos = [(args.data / "photos" / name).resolve() for name in ("coco_train", "bsds500")] + [nyu_train.resolve()]
@@ -91,7 +95,8 @@ def calibrate(args, config, run, depth=True):
     """Weights from shares of the gradient, by a run of one iteration."""
     if not (run / "model.h5").exists():
         overrides = [f"loss.{term}.share={share if depth or term != 'depth' else 0}" for term, share in SHARES.items()]
-        overrides += ["loss.balance=gradient", "loss.tv.share=0.01", f"train.out={run}", "train.iterations=1"]
+        overrides += ["loss.balance=gradient", "loss.tv.share=0.01", f"train.out={run}", "train.iterations=1",
+                      *AS_MEASURED]
         call([args.bin / "train_engine", config, *(word for o in overrides for word in ("--set", o))])
     return resolved_weights(run)
 
@@ -101,7 +106,7 @@ def train(args, config, run, weights):
         return
     if (run / "config.toml").exists():
         return call([args.bin / "train_engine", "--resume", run])
-    overrides = [f"loss.{term}.weight={value!r}" for term, value in weights.items()] + [f"train.out={run}"]
+    overrides = [f"loss.{term}.weight={value!r}" for term, value in weights.items()] + [f"train.out={run}", *AS_MEASURED]
     call([args.bin / "train_engine", config, *(word for o in overrides for word in ("--set", o))])
 
 

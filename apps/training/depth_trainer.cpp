@@ -85,7 +85,7 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
 }
 
 void DepthTrainer::initialize(const TrainConfig& config) {
-  if (!config.model.init.empty()) return load_model(config.model.init);
+  if (!config.model.init.empty() && config.model.init != kRandomWeights) return load_model(config.model.init);
   initialize_resnet_upproj(params_, statistics_, network_, static_cast<std::uint64_t>(config.seed));
   const std::string& file = config.depth.encoder_weights;
   if (file.empty()) return;

@@ -51,8 +51,9 @@ DistillTrainer::DistillTrainer(Context& context, const TrainConfig& config, DTyp
                                SessionOptions session_options,
                                const std::shared_ptr<const PhotoSource>& photos)
     : context_(context), dtype_(dtype) {
-  const std::string file = loss_weights_file(config.weights.vgg19, "vgg19");
-  const WeightsFile weights = load_loss_weights(config.weights.vgg19, "vgg19");
+  const std::string file =
+      loss_weights_file(config.weights.vgg19, "vgg19", shipped_models(), config.weights.base_url);
+  const WeightsFile weights = load_loss_weights(file, "vgg19");
   wide_ = vgg_config(weights, file);
   narrow_ = narrow_config(config.distill, wide_, file);
   teacher_ = LossNetwork::load(weights, file, config.distill.layers);

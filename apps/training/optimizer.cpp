@@ -75,7 +75,8 @@ const Factors* Optimizer::factors_at(std::size_t range) const {
 
 void Optimizer::prepare(std::int64_t step) {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
-    const double lr = learning_rate(config_, step, iterations_) * ranges_[i].lr_factor;
+    const double factor = step > ranges_[i].waits ? ranges_[i].lr_factor : 0;
+    const double lr = learning_rate(config_, step, iterations_) * factor;
     if (config_.method == "sgd")
       write_factors(
           i, sgd::factors({.lr = lr, .momentum = config_.momentum, .weight_decay = config_.weight_decay}));

@@ -32,7 +32,7 @@ void require_present(const std::string& path, const std::string& network) {
       "{}: the {} weights are missing; give the path of Keras' "
       "{}_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as weights.{}, "
       "{}"
-      "or \"random\" for random filters",
+      "\"download\" to fetch Keras' file, or \"random\" for random filters",
       path, network, network, network,
       network == "vgg19" ? "or \"compact\" for the small network that comes with chiaro, " : "");
 }
@@ -103,7 +103,9 @@ class LossNetworkLoader {
 
  private:
   std::unique_ptr<LossNetwork> make(const std::string& name, const std::vector<std::string>& layers) {
-    const std::string path = loss_weights_file(weights_of(weights_, name), name);
+    if (purpose_ == GraphPurpose::Plan && weights_of(weights_, name) == kDownloadWeights) return declare_network(name);
+    const std::string path =
+        loss_weights_file(weights_of(weights_, name), name, shipped_models(), weights_.base_url);
     const bool random = path == kRandomWeights;
     if (random && name == "resnet_upproj")
       throw Error(

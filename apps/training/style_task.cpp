@@ -32,7 +32,7 @@ std::vector<Image> preview_photos(const PhotoSource& source, const TrainConfig& 
 // The checkpoint has what model.init gave.
 TrainConfig initial_values(const TaskSetup& setup) {
   TrainConfig config = setup.config;
-  if (setup.from_checkpoint) config.model.init.clear();
+  if (setup.from_checkpoint) config.model.init = kRandomWeights;
   return config;
 }
 

@@ -1,7 +1,9 @@
 #include "apps/training/style_trainer.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
+#include "apps/common/model_path.hpp"
 #include "engine/param_io.hpp"
 #include "weights_import/weights_import.hpp"
 
@@ -10,19 +12,36 @@ namespace chiaro {
 namespace {
 
 // Neighbours that learn at one rate are one range. The gap behind a parameter goes with it.
-std::vector<ParamRange> ranges_of(const ParamStore& params, double norm_lr) {
+std::vector<ParamRange> ranges_of(const ParamStore& params, const OptimizerConfig& config) {
   std::vector<ParamRange> ranges;
   const auto entries = params.entries();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::int64_t end = i + 1 < entries.size() ? entries[i + 1].offset : params.slab_count();
     const bool norm = entries[i].name.ends_with(".gamma") || entries[i].name.ends_with(".beta");
-    const double factor = norm ? norm_lr : 1;
-    if (!ranges.empty() && ranges.back().lr_factor == factor)
-      ranges.back().count += end - entries[i].offset;
+    const ParamRange range{.first = entries[i].offset,
+                           .count = end - entries[i].offset,
+                           .lr_factor = norm ? config.norm_lr : 1,
+                           .waits = norm ? 0 : config.norms_first};
+    if (!ranges.empty() && ranges.back().lr_factor == range.lr_factor && ranges.back().waits == range.waits)
+      ranges.back().count += range.count;
     else
-      ranges.push_back({.first = entries[i].offset, .count = end - entries[i].offset, .lr_factor = factor});
+      ranges.push_back(range);
   }
   return ranges;
+}
+
+// The file that a network begins with; none: random values. Notes why it is not the base.
+std::optional<std::filesystem::path> start_file(const std::string& init, const TransformNetConfig& network,
+                                                std::vector<std::string>& notes) {
+  if (init == kRandomWeights) return {};
+  if (!init.empty()) return init == kBaseModel ? find_model(init, shipped_models()) : std::filesystem::path(init);
+  const std::filesystem::path base = shipped_models() / (std::string(kBaseModel) + ".h5");
+  if (!std::filesystem::exists(base)) return {};
+  const TransformNetConfig found = plain_config(transform_net_from_json(read_weights(base).architecture, base));
+  if (found == plain_config(network)) return base;
+  notes.push_back(fmt::format("the network begins with random values: the base that comes with chiaro is {}",
+                              transform_net_to_json(found)));
+  return {};
 }
 
 }  // namespace
@@ -56,15 +75,15 @@ StyleTrainer::StyleTrainer(Context& context, const TrainConfig& config, StyleGra
     shares_feed_.emplace(context_, shares);
   }
   step_.emplace(
-      context_, config, *session_, *params_, [this] { send(); }, ranges_of(*params_, config.optimizer.norm_lr));
+      context_, config, *session_, *params_, [this] { send(); }, ranges_of(*params_, config.optimizer));
 }
 
 void StyleTrainer::initialize(const TrainConfig& config) {
-  if (config.model.init.empty()) {
-    initialize_transform_net(*params_, network_, static_cast<std::uint64_t>(config.seed));
+  if (const auto file = start_file(config.model.init, network_, notes_)) {
+    const WeightsFile start = load_network(*file, "transform_net");
+    load_parameters(*params_, start_parameters(start, network_, file->string()), file->string());
   } else {
-    const WeightsFile start = load_network(config.model.init, "transform_net");
-    load_parameters(*params_, start_parameters(start, network_, config.model.init), config.model.init);
+    initialize_transform_net(*params_, network_, static_cast<std::uint64_t>(config.seed));
   }
   if (!params_->has_averages()) return;
   std::ranges::copy(params_->values(), params_->averages().begin());

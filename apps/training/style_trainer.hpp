@@ -29,7 +29,8 @@ class StyleTrainer {
     double weighted() const { return weight * raw; }
   };
 
-  // Loads weights and the style picture and initialises the network from config.model.init or the seed.
+  // Loads weights and the style picture and initialises the network from config.model.init, the base that
+  // comes with chiaro, or the seed.
   StyleTrainer(Context& context, const TrainConfig& config, DType dtype, SessionOptions session_options);
 
   StyleTrainer(const StyleTrainer&) = delete;

@@ -15,9 +15,14 @@
 namespace chiaro {
 
 // In place of a path under [weights]: a network with random filters (weights_import/random_vgg.hpp).
+// As model.init: random values, whatever comes with chiaro.
 inline constexpr std::string_view kRandomWeights = "random";
 // In place of a path under [weights]: the small network that comes with chiaro.
 inline constexpr std::string_view kCompactWeights = "compact";
+// In place of a path under [weights]: Keras' file of a VGG, fetched once.
+inline constexpr std::string_view kDownloadWeights = "download";
+// As model.init: the style network that comes with chiaro.
+inline constexpr std::string_view kBaseModel = "base";
 
 struct ModelConfig {
   std::int64_t width = 32;  // channels of the first convolution
@@ -26,7 +31,7 @@ struct ModelConfig {
   std::string padding = "reflect";   // or "zero"
   double norm_eps = 1e-5;
   std::string output = "scaled150";  // or "tanh150", "linear"
-  std::string init;                // model file to start from; "" = random values
+  std::string init;  // model file to start from, kBaseModel, kRandomWeights; "" = the base where it fits, else random
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -54,7 +59,8 @@ std::string style_name(const StyleConfig& style);
 
 struct WeightsConfig {
   std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
-              resnet_upproj = "compact";  // or kRandomWeights, kCompactWeights
+              resnet_upproj = "compact";  // or kRandomWeights, kCompactWeights, a VGG kDownloadWeights
+  std::string base_url = "https://storage.googleapis.com/tensorflow/keras-applications";  // of what is fetched
   bool operator==(const WeightsConfig&) const = default;
 };
 
@@ -115,6 +121,7 @@ struct DistillConfig {
 struct OptimizerConfig {
   std::string method = "adam";  // or "sgd"
   double lr = 1e-3;
+  std::int64_t norms_first = 0;                   // iterations in which only gammas and betas learn
   double norm_lr = 1;                             // of the gammas and betas of a style network, factor of lr
   std::int64_t warmup = 0;                        // iterations in which lr grows to its full size
   std::string schedule = "constant";              // or "cosine": lr falls to 0 at the end of the run

@@ -35,6 +35,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
   const std::vector<std::string> nets = {"vgg19", "vgg16"};
   const std::vector<std::string> all_nets = {"resnet_upproj", "vgg19", "vgg16"};
   const std::vector<std::string> words = {std::string(kCompactWeights), std::string(kRandomWeights)};
+  const std::vector<std::string> vgg_words = {std::string(kCompactWeights), std::string(kDownloadWeights),
+                                              std::string(kRandomWeights)};
   const auto at_least_0 = NumberKey::AtLeastZero;
   std::vector<ConfigKey> keys = {
       {"task", ChoiceKey{&c.task, {"style", "depth", "distill"}},
@@ -50,7 +52,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"model.norm_eps", NumberKey{&c.model.norm_eps, NumberKey::Positive}, "added to the variance"},
       {"model.output", ChoiceKey{&c.model.output, {"scaled150", "tanh150", "linear"}},
        "150 x + 127.5, 150 tanh(x) + 127.5, x"},
-      {"model.init", PathKey{&c.model.init}, "model file to start from"},
+      {"model.init", PathKey{&c.model.init, {std::string(kBaseModel), std::string(kRandomWeights)}},
+       "model file to start from; \"\" = a style network: the base that comes with chiaro, where it fits"},
 
       {"data.train", PathListKey{&c.data.train},
        "folders with photos (searched recursively) or one packed file; depth: one folder"},
@@ -62,10 +65,11 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"data.workers", IntegerKey{&c.data.workers, 1, 256}, "threads that decode photos"},
       {"data.cache_mb", IntegerKey{&c.data.cache_mb, 0, 1 << 20}, "memory for decoded photos, MiB"},
 
-      {"weights.vgg19", PathKey{&c.weights.vgg19, words},
-       "only networks with a loss are read; or \"compact\", \"random\""},
-      {"weights.vgg16", PathKey{&c.weights.vgg16, words}, ""},
+      {"weights.vgg19", PathKey{&c.weights.vgg19, vgg_words},
+       "only networks with a loss are read; or \"compact\", \"download\", \"random\""},
+      {"weights.vgg16", PathKey{&c.weights.vgg16, vgg_words}, "or \"download\", \"random\""},
       {"weights.resnet_upproj", PathKey{&c.weights.resnet_upproj, words}, "or \"compact\""},
+      {"weights.base_url", TextKey{&c.weights.base_url}, "where \"download\" fetches from"},
 
       {"loss.balance", ChoiceKey{&c.loss.balance, {"weights", "gradient"}},
        "gradient: weights follow from the shares"},
@@ -140,6 +144,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
 
       {"optimizer.method", ChoiceKey{&c.optimizer.method, {"adam", "sgd"}}, ""},
       {"optimizer.lr", NumberKey{&c.optimizer.lr, NumberKey::Positive}, "learning rate"},
+      {"optimizer.norms_first", IntegerKey{&c.optimizer.norms_first, 0, kAny},
+       "iterations in which only the norms of a style network learn"},
       {"optimizer.norm_lr", NumberKey{&c.optimizer.norm_lr, NumberKey::Positive},
        "factor of lr for the norms of a style network, where its styles are"},
       {"optimizer.warmup", IntegerKey{&c.optimizer.warmup, 0, kAny}, "iterations in which lr grows to its full size"},

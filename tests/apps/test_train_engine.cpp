@@ -221,3 +221,32 @@ TEST_CASE("train_engine: a run begins with another one's network, whatever its s
   CHECK(wider.status == 1);
   CHECK(contains(wider.err, "model.h5: holds a transform network"));
 }
+
+TEST_CASE("train_engine: optimizer.norms_first leaves the filters as they are for so long") {
+  const TinyTraining tiny;
+  const auto parameters_after = [&](const std::string& iterations) {
+    std::filesystem::remove_all(tiny.run());
+    REQUIRE(tiny.train({"optimizer.norms_first=3", "optimizer.norm_lr=5", "train.iterations=" + iterations}).status == 0);
+    return read_weights(tiny.run() + "/model.h5").parameters;
+  };
+  const auto one = parameters_after("1"), three = parameters_after("3"), four = parameters_after("4");
+  for (std::size_t t = 0; t < one.size(); ++t) {
+    CAPTURE(one[t].name);
+    const bool norm = one[t].name.ends_with(".gamma") || one[t].name.ends_with(".beta");
+    CHECK((one[t].values == three[t].values) == !norm);
+    CHECK(three[t].values != four[t].values);
+  }
+}
+
+TEST_CASE("train_engine: model.init = random begins with the seed's values, base with what comes with chiaro or not at all") {
+  const TinyTraining tiny;
+  REQUIRE(tiny.train({"train.iterations=1"}).status == 0);
+  const auto by_default = read_weights(tiny.run() + "/model.h5").parameters;
+  std::filesystem::remove_all(tiny.run());
+  REQUIRE(tiny.train({"train.iterations=1", "model.init=random"}).status == 0);
+  const auto random = read_weights(tiny.run() + "/model.h5").parameters;
+  for (std::size_t t = 0; t < random.size(); ++t) CHECK(random[t].values == by_default[t].values);
+  std::filesystem::remove_all(tiny.run());
+  const auto refused = tiny.train({"train.iterations=1", "model.init=base"});
+  CHECK(refused.status == 1);  // of another width, or not there
+}

@@ -85,8 +85,8 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
           vgg +
               ": the vgg19 weights are missing; give the path of Keras' "
               "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as "
-              "weights.vgg19, or \"compact\" for the small network that comes with chiaro, or \"random\" for "
-              "random filters\n");
+              "weights.vgg19, or \"compact\" for the small network that comes with chiaro, \"download\" to fetch "
+              "Keras' file, or \"random\" for random filters\n");
   }
   SUBCASE("another network") {
     CHECK(refusal(tiny.fresh({"loss.style.net=vgg16", "weights.vgg16=" + vgg})) ==

@@ -200,7 +200,7 @@ TEST_CASE("config: the defaults of a distillation, and what is read of one") {
   CHECK(refusal("[distill]\nlayers = []\n") == "config.toml: distill.layers is empty; name a layer");
   CHECK(refusal("[distill]\nlayers = [\"pool1\", \"pool1\"]\n") ==
         "config.toml: distill.layers names 'pool1' twice");
-  CHECK(contains(refusal("[weights]\nvgg19 = 3\n"), "expected a path or \"compact\" or \"random\""));
+  CHECK(contains(refusal("[weights]\nvgg19 = 3\n"), "expected a path or \"compact\" or \"download\" or \"random\""));
   CHECK(contains(refusal("[data]\ntrain = []\n"), "expected a list of paths"));
 }
 
