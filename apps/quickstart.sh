@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 or Ubuntu 24.04 to stylised pictures in one command: installs what is missing, builds, applies
-# the style networks that come with chiaro, then trains a small one for another style and applies that.
+# the styles of the network that comes with chiaro, then teaches it another style and applies that.
 #   apps/quickstart.sh                           seven sample photographs, a style picture drawn on the spot
 #   apps/quickstart.sh PHOTOS STYLE [VGG19.h5]   a folder of yours, a picture of yours, VGG-19 weights
 # Without a weights file (or its path in CHIARO_VGG19) the style and content losses see through the compact VGG-19 that
@@ -11,7 +11,6 @@ set -euo pipefail
 
 readonly all_s=600 least_training_s=120
 readonly last_pictures_s=40   # kept for the pictures after training
-readonly first_pictures_s=50  # for the networks that come with chiaro
 
 usage="usage: apps/quickstart.sh [PHOTOS STYLE [VGG19.h5]]"
 fail() {
@@ -67,12 +66,13 @@ fetch_photos() {
   rm -r "$work/packages"
 }
 
-# paint MODEL SIZE NAME: the first photographs as $run/NAME/* and the strip $run/NAME.jpg. One that cannot be used is
+# paint NAME OPTIONS...: the first photographs as $run/NAME/* and the strip $run/NAME.jpg. One that cannot be used is
 # named by the program; the others do.
 paint() {
-  "$programs/stylize_engine" --model "$1" "${inputs[@]}" -o "$run/$3" --max-size "$2" --strip "$run/$3.jpg" ||
-    [[ -f $run/$3.jpg ]] || fail "none of the photographs could be used"
-  echo "strip      $PWD/$run/$3.jpg"
+  local name=$1
+  "$programs/stylize_engine" "${@:2}" "${inputs[@]}" -o "$run/$name" --strip "$run/$name.jpg" ||
+    [[ -f $run/$name.jpg ]] || fail "none of the photographs could be used"
+  echo "strip      $PWD/$run/$name.jpg"
 }
 
 step "Packages"
@@ -90,20 +90,8 @@ cmake --preset cpu
 cmake --build --preset cpu -j "$(nproc)" --target train_engine stylize_engine draw_style
 
 step "First pictures"
-first=$SECONDS network_s=0
 mkdir -p "$run"
-# Style networks are the files that say transform_net; the others are networks for losses.
-mapfile -t models < <(grep -la transform_net apps/models/*.h5)
-for model in "${models[@]}"; do
-  if ((SECONDS - first + network_s > first_pictures_s)); then
-    echo "not shown here: apps/models has ${#models[@]} style networks (stylize_engine --model NAME)"
-    break
-  fi
-  network_s=$SECONDS
-  name=$(basename "$model" .h5)
-  paint "$name" 400 "$name"
-  network_s=$((SECONDS - network_s))
-done
+paint styles --style all --max-size 512
 
 step "Training"
 if [[ -z $style ]]; then
@@ -123,15 +111,12 @@ fi
   --set "weights.vgg19=${vgg19:-compact}" --set "train.out=$run" --set "train.minutes=$minutes"
 
 step "Pictures in the new style"
-paint "$run/model.h5" 640 new_style
+paint new_style --model "$run/model.h5" --max-size 640
 
 step "Done"
 times+=("$(time_line "from Build on" $((SECONDS - begin)))")
 echo "strips     $PWD/$run/new_style.jpg"
-for model in "${models[@]}"; do
-  strip=$run/$(basename "$model" .h5).jpg
-  if [[ -f $strip ]]; then echo "           $PWD/$strip"; fi
-done
+echo "           $PWD/$run/styles.jpg"
 echo "pictures   $PWD/$run/new_style"
 echo "style      $(realpath "$style")"
 echo "model      $PWD/$run/model.h5"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How near the compact VGG-19 comes to VGG-19 as the eyes of the style and content losses.
+"""How near the compact VGG-19, the one in factors, comes to VGG-19 as the eyes of the style and content losses.
 
     /usr/bin/python3 benchmarks/compare_compact_vgg.py --vgg19 vgg19.h5 --photos PHOTOS --styles a.jpg b.jpg \\
         --out benchmarks/results/compact_vgg19
@@ -38,6 +38,8 @@ vgg19 = "{vgg19}"
 weight = 0
 [loss.depth]
 weight = 0
+[loss.range]
+weight = 0
 [loss.{other}]
 weight = 0
 """
@@ -47,7 +49,7 @@ def gradients(args, folder, term, vgg19, style, seed):
     """Loss and gradient at the generated pictures, (batch, size * size * 3), of one term."""
     other = TERMS[1 - TERMS.index(term)]
     config, result = folder / "gradients.toml", folder / "gradients.h5"
-    config.write_text(CONFIG.format(seed=seed, init=args.init.resolve() if args.init else "", style=style.resolve(),
+    config.write_text(CONFIG.format(seed=seed, init=args.init.resolve() if args.init else "random", style=style.resolve(),
                                     photos=args.photos.resolve(), size=args.size, vgg19=vgg19, other=other))
     done = subprocess.run([args.bin / "inspect_engine", "gradients", config, "--precision", "fp32", "-o", result],
                           capture_output=True, text=True)

@@ -128,7 +128,8 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/cpu"), help="a build folder of chiaro")
     parser.add_argument("--isa", choices=("native", "avx2"), default="native", help="avx2: nobody uses more, as far as they can be told")
     parser.add_argument("--out", type=pathlib.Path, help="result files without extension; default benchmarks/results/cpu/peers_ISA")
-    parser.add_argument("--model", type=pathlib.Path, default=candidates.BENCHMARKS.parent / "apps/models/starry_night.h5")
+    parser.add_argument("--model", type=pathlib.Path, default=candidates.BENCHMARKS.parent / "apps/models/base.h5")
+    parser.add_argument("--style", default="starry_night", help="of the model; \"\" for a model of one style")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024, 2048], help="of stylising; none: no stylising")
@@ -144,7 +145,7 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="compare_peers_") as name:
         folder = pathlib.Path(name)
-        network = candidates.export(options.build, options.model, folder)
+        network = candidates.export(options.build, options.model, options.style, folder)
         field = candidates.Field(options.build, options.isa, options.threads, network, tuple(options.only))
         engines = examine(field)
         field.names = tuple(name for name in field.names if "error" not in engines[name.split(",")[0]])

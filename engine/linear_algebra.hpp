@@ -1,8 +1,7 @@
-// Small dense linear algebra in double, for setting networks up and for reshaping trained ones. Plain loops:
-// nothing here is meant for the inside of a training step. Deterministic, with any number of threads.
+// Small dense linear algebra in double, for setting networks up. Plain loops: nothing here is meant for the inside of a
+// training step. Deterministic, with any number of threads.
 #pragma once
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace chiaro {
@@ -23,21 +22,20 @@ struct Matrix {
   }
 };
 
-// R of a = Q R with orthonormal columns in Q: (columns, columns), upper triangular, no diagonal entry below
-// 0. So |a x| = |R x| for every x, and R^T R = a^T a. Columns that depend on others give zeros on the
-// diagonal. Error: fewer rows than columns. Source: Golub & Van Loan, Matrix Computations, 5.2.2
-// (Householder).
-Matrix triangular_factor(const Matrix& a);
+Matrix transposed(const Matrix& a);
+// a b. Error: shapes that do not fit.
+Matrix product(const Matrix& a, const Matrix& b);
 
-// The `count` variables, most telling first, that explain most of the others: greedily, each the one with
-// the largest second moment left once those before it have explained what they can. moments: (n,n),
-// symmetric, positive semidefinite: E[f_i f_j]. When all is explained, the lowest indices left follow.
-// Error: not square, count above n. Source: pivoted Cholesky, Harbrecht, Peters, Schneider 2012.
-std::vector<std::int64_t> leading_variables(const Matrix& moments, std::int64_t count);
+// X of (m + ridge * mean of m's diagonal * I) X = b; m: (n,n), symmetric, positive definite with the ridge; b: (n,k).
+// Error: other shapes; a matrix that is not positive definite even so.
+// Source: Cholesky; Golub & Van Loan, Matrix Computations, 4.2.
+Matrix solve_positive(const Matrix& m, const Matrix& b, double ridge);
 
-// B (n, chosen.size()) for which B f[chosen] is nearest to f in the mean square, with `ridge` times the mean
-// of the chosen second moments added to each of them: B = M[:,S] (M[S,S] + r I)^-1. Error: moments that are
-// not positive definite even so.
-Matrix reconstruction(const Matrix& moments, std::span<const std::int64_t> chosen, double ridge);
+// Orthonormal columns (n,count) that span what m does most: for a symmetric positive semidefinite m (n,n) the eigenvectors
+// of its `count` largest eigenvalues, or others of their space. Where eigenvalues are close to the next one, their space is
+// found roughly; what m loses by that is as little.
+// Error: not square, count below 1 or above n.
+// Source: orthogonal iteration; Golub & Van Loan, 8.2.4.
+Matrix dominant_space(const Matrix& m, std::int64_t count);
 
 }  // namespace chiaro

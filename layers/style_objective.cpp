@@ -113,9 +113,6 @@ void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
       if (use.term == &objective.style) {
         auto target = objective.style_targets.find(layer);
         require(target != objective.style_targets.end(), "no style target for layer {}", layer);
-        // A network that imitates a wider one has fewer entries to take the mean over.
-        if (objective.reduction == StyleLossLayer::Reduction::Mean)
-          options.layer_weight *= use.term->network->gram_loss_scale();
         auto loss = std::make_unique<StyleLossLayer>(std::move(target->second), objective.reduction, options);
         std::vector<TensorId> inputs{features};
         if (objective.shares >= 0) inputs.push_back(objective.shares);

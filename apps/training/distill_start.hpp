@@ -1,12 +1,12 @@
-// Where the training of a narrow VGG that imitates a wide one begins: at the best narrow network that linear
-// algebra makes of the wide one's filters.
+// Where the training of a VGG in factors of low rank begins: at what linear algebra makes of the whole one's filters.
 //
-// From the second moments E[f_i f_j] of the wide network's features over some batches, each layer keeps the
-// channels that explain most of the others, with their filters and biases; what the next layer loses it is
-// given back as far as it depends linearly on what was kept: a filter W on all channels becomes W B on the
-// chosen ones, B the least-squares reconstruction of all from these. The adapters begin as such
-// reconstructions too. Source: channel pruning with reconstruction, He, Zhang, Sun 2017, arXiv:1707.06168;
-// the choice of channels by pivoted Cholesky is ours.
+// One convolution after the other, from the first: y = response of the whole network, x = what the same filters W give on
+// what the factors so far pass on, both over the pixels of some batches. The best map of rank r from x to y in the mean
+// square, U (r columns, orthonormal) times P, splits the convolution: filters P W, then the 1x1 filters U, and the bias that
+// gives the means back. So each convolution makes up for what those before it lose.
+//   M = C_yx (C_xx + ridge)^-1,  U = dominant space of M C_xx M^T,  P = U^T M,  C: covariances of responses
+// Source: reduced-rank regression, Izenman 1975; responses and the asymmetric form as Zhang, Zou, He, Sun 2015,
+// arXiv:1505.06798, without their nonlinear term, which the training that follows replaces.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,20 +16,22 @@
 
 namespace chiaro {
 
-// Fills the allocated store: the parameters of `narrow` and the adapters of the features `layers`.
-//   wide_weights   the wide network's file; its parameters are read
-//   wide           the same network, loaded with `layers`
-//   batches        batches 0, 1, ... of them are looked at, square photos of picture.h
-//   picture        (N,H,H,3): shape of a batch
-// Deterministic. Error: a feature that is 0 in all the pictures.
+// Fills the allocated store with the parameters of `factors` up to the deepest of `layers`.
+//   whole_weights   the whole network's file
+//   whole           the same network, loaded with the convolutions up to the deepest
+//   batches         batches 0, 1, ... of them are looked at, square photos of picture.h
+//   picture         (N,H,H,3): shape of a batch
+// Deterministic. Errors: a convolution that is missing; responses that are 0 in all the pictures.
 struct DistillStart {
-  const WeightsFile& wide_weights;
-  LossNetwork& wide;
-  const VggConfig& wide_config;
-  const VggConfig& narrow_config;
+  const WeightsFile& whole_weights;
+  LossNetwork& whole;
+  const VggConfig& factors;
   const std::vector<std::string>& layers;
 };
-void start_from_wide(Context& context, const DistillStart& start, BatchBuilder& batches, Shape picture,
-                     DType dtype, ParamStore& params);
+void start_from_whole(Context& context, const DistillStart& start, BatchBuilder& batches, Shape picture,
+                      ParamStore& params);
+
+// The convolutions that the features need, from the first on.
+std::vector<std::string> vgg_convolutions_up_to(int depth, const std::vector<std::string>& features);
 
 }  // namespace chiaro

@@ -37,13 +37,20 @@ void add(std::vector<double>& sum, const std::vector<double>& errors, double fac
   for (std::size_t i = 0; i < errors.size(); ++i) sum[i] += factor * errors[i];
 }
 
+// The checkpoint has what model.init gave.
+TrainConfig start_of(const TaskSetup& setup) {
+  TrainConfig config = setup.config;
+  if (setup.from_checkpoint) config.model.init.clear();
+  return config;
+}
+
 class DistillTask : public TrainingTask {
  public:
   explicit DistillTask(const TaskSetup& setup)
       : config_(setup.config),
         source_(open_photo_source(config_.data.train)),
         validation_(open_validation(config_)),
-        trainer_(setup.context, config_, setup.dtype, setup.session,
+        trainer_(setup.context, start_of(setup), setup.dtype, setup.session,
                  setup.from_checkpoint ? nullptr : source_) {}
 
   ParamStore& params() override { return trainer_.params(); }
@@ -145,10 +152,6 @@ class DistillTask : public TrainingTask {
 }  // namespace
 
 std::unique_ptr<TrainingTask> make_distill_task(const TaskSetup& setup) {
-  if (!setup.config.model.init.empty() && !setup.from_checkpoint)
-    throw Error(
-        "model.init: a network that imitates a VGG cannot be trained on, for its adapters are folded away; "
-        "make the run longer with --resume");
   return std::make_unique<DistillTask>(setup);
 }
 

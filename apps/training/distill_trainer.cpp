@@ -1,14 +1,16 @@
 #include "apps/training/distill_trainer.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "apps/common/loss_weights.hpp"
 #include "apps/training/distill_start.hpp"
 #include "apps/training/photo_batches.hpp"
-#include "layers/conv2d_layer.hpp"
-#include "layers/nets/compact_vgg.hpp"
+#include "engine/param_io.hpp"
 #include "layers/relative_loss_layers.hpp"
+#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
@@ -17,16 +19,31 @@ namespace {
 constexpr const char* kFeature = "feature ";
 constexpr const char* kGram = "gram ";
 
-VggConfig narrow_config(const DistillConfig& distill, const VggConfig& wide, const std::string& file) {
-  if (!wide.heads.empty())
-    throw Error("{}: imitates a VGG-{} itself; give the original as weights.vgg19", file, wide.depth);
-  if (distill.width > wide.width)
-    throw Error("distill.width = {}: wider than the network to imitate, {} of width {}", distill.width, file,
-                wide.width);
-  VggConfig narrow{.depth = wide.depth, .width = distill.width, .preprocess = wide.preprocess};
-  for (const auto& name : vgg_feature_names(wide.depth))
-    if (std::ranges::find(distill.layers, name) != distill.layers.end()) narrow.heads.push_back(name);
-  return narrow;
+// Every convolution up to the deepest of the layers but the first, whose three channels are few already.
+VggConfig factors_of(const DistillConfig& distill, const VggConfig& whole, const std::vector<std::string>& layers,
+                     const std::string& file) {
+  if (!whole.ranks.empty())
+    throw Error("{}: is in factors itself; give the whole VGG-{} as weights.vgg19", file, whole.depth);
+  if (std::ssize(distill.ranks) != kVggBlocks)
+    throw Error("distill.ranks: {} numbers, expected {}, one per block", distill.ranks.size(), kVggBlocks);
+  VggConfig factors{.depth = whole.depth, .width = whole.width, .preprocess = whole.preprocess};
+  const auto convolutions = vgg_convolutions_up_to(whole.depth, layers);
+  for (std::size_t i = 1; i < convolutions.size(); ++i) {
+    const double rank = distill.ranks[static_cast<std::size_t>(convolutions[i][4] - '1')];
+    if (rank < 1 || rank != std::floor(rank))
+      throw Error("distill.ranks: {} is no whole number of at least 1", rank);
+    const auto whole_rank = static_cast<std::int64_t>(rank);
+    if (whole_rank < vgg_channels(whole, convolutions[i])) factors.ranks[convolutions[i]] = whole_rank;
+  }
+  return factors;
+}
+
+std::vector<std::string> in_network_order(const std::vector<std::string>& layers, int depth) {
+  for (const auto& layer : layers) vgg_convolution(depth, layer);  // names unknown ones
+  std::vector<std::string> ordered;
+  for (const auto& name : vgg_feature_names(depth))
+    if (std::ranges::find(layers, name) != layers.end()) ordered.push_back(name);
+  return ordered;
 }
 
 // Every parameter, its rate divided by its fan-in; one value per output (a bias) has a fan-in of 1.
@@ -54,19 +71,21 @@ DistillTrainer::DistillTrainer(Context& context, const TrainConfig& config, DTyp
   const std::string file =
       loss_weights_file(config.weights.vgg19, "vgg19", shipped_models(), config.weights.base_url);
   const WeightsFile weights = load_loss_weights(file, "vgg19");
-  wide_ = vgg_config(weights, file);
-  narrow_ = narrow_config(config.distill, wide_, file);
-  teacher_ = LossNetwork::load(weights, file, config.distill.layers);
+  const VggConfig whole = vgg_config(weights, file);
+  layers_ = in_network_order(config.distill.layers, whole.depth);
+  config_ = factors_of(config.distill, whole, layers_, file);
+  std::vector<std::string> needed = vgg_convolutions_up_to(whole.depth, layers_);
+  needed.insert(needed.end(), layers_.begin(), layers_.end());
+  teacher_ = LossNetwork::load(weights, file, needed);
   build(config, session_options);
-  if (!photos) return;
-  BatchBuilder batches(photos, batch_options(config));
-  start_from_wide(context,
-                  {.wide_weights = weights,
-                   .wide = *teacher_,
-                   .wide_config = wide_,
-                   .narrow_config = narrow_,
-                   .layers = narrow_.heads},
-                  batches, session_->graph().shape(photo_), dtype, params_);
+  if (!config.model.init.empty()) {
+    const WeightsFile start = load_network(config.model.init, "vgg19");
+    load_parameters(params_, start.parameters, config.model.init);
+  } else if (photos) {
+    BatchBuilder batches(photos, batch_options(config));
+    start_from_whole(context, {.whole_weights = weights, .whole = *teacher_, .factors = config_, .layers = layers_},
+                     batches, session_->graph().shape(photo_), params_);
+  }
 }
 
 void DistillTrainer::build(const TrainConfig& config, SessionOptions session_options) {
@@ -76,31 +95,23 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
   Graph graph(context_);
   const std::int64_t size = config.data.image_size;
   photo_ = graph.add_input("photo", {{config.data.batch_size, size, size, 3}, DType::F32});
-  const auto wanted = teacher_->build(graph, photo_, dtype_, narrow_.heads, "wide/");
-  VggConfig headless = narrow_;  // adapters take the place of heads
-  headless.heads.clear();
-  const auto found = build_vgg(graph, params_, photo_, headless, dtype_, narrow_.heads, "narrow/");
-  const double share = 1 / static_cast<double>(narrow_.heads.size());
-  for (const auto& layer : narrow_.heads) {
-    const Param adapter = add_param(params_, adapter_name(layer),
-                                    {graph.shape(wanted.at(layer)).c, 1, 1, graph.shape(found.at(layer)).c});
-    const TensorId adapted =
-        graph.add("adapter/" + layer, std::make_unique<Conv2dLayer>(adapter, Param{}, Conv2dOptions{}),
-                  {found.at(layer)});
+  const auto wanted = teacher_->build(graph, photo_, dtype_, layers_, "whole/");
+  const auto found = build_vgg(graph, params_, photo_, config_, dtype_, layers_, "factors/");
+  const double share = 1 / static_cast<double>(layers_.size());
+  for (const auto& layer : layers_) {
+    const std::vector<TensorId> pair{found.at(layer), wanted.at(layer)};
     if (distill.feature_weight != 0)
       graph.add_loss(
           kFeature + layer, kFeature + layer,
-          std::make_unique<RelativeFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}),
-          {adapted, wanted.at(layer)});
+          std::make_unique<RelativeFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}), pair);
     if (distill.gram_weight != 0)
       graph.add_loss(
           kGram + layer, kGram + layer,
-          std::make_unique<RelativeGramLossLayer>(LossOptions{.weight = share * distill.gram_weight}),
-          {adapted, wanted.at(layer)});
+          std::make_unique<RelativeGramLossLayer>(LossOptions{.weight = share * distill.gram_weight}), pair);
   }
   params_.allocate();
-  errors_.feature.resize(distill.feature_weight != 0 ? narrow_.heads.size() : 0);
-  errors_.gram.resize(distill.gram_weight != 0 ? narrow_.heads.size() : 0);
+  errors_.feature.resize(distill.feature_weight != 0 ? layers_.size() : 0);
+  errors_.gram.resize(distill.gram_weight != 0 ? layers_.size() : 0);
   session_options.backward = true;
   session_.emplace(std::move(graph), session_options);
   photos_.emplace(context_, session_->tensor(photo_));
@@ -125,13 +136,22 @@ const DistillErrors& DistillTrainer::forward(std::span<const std::uint8_t> photo
 
 void DistillTrainer::read_errors() {
   for (std::size_t i = 0; i < errors_.feature.size(); ++i)
-    errors_.feature[i] = session_->loss(kFeature + narrow_.heads[i]);
+    errors_.feature[i] = session_->loss(kFeature + layers_[i]);
   for (std::size_t i = 0; i < errors_.gram.size(); ++i)
-    errors_.gram[i] = session_->loss(kGram + narrow_.heads[i]);
+    errors_.gram[i] = session_->loss(kGram + layers_[i]);
 }
 
 WeightsFile DistillTrainer::weights_file(const std::string& provenance) const {
-  return compact_vgg_file(params_, narrow_, wide_.width, provenance);
+  const std::string last = vgg_convolutions_up_to(config_.depth, layers_).back();
+  return {.kind = fmt::format("vgg{}", config_.depth),
+          .architecture = nlohmann::ordered_json{{"depth", config_.depth},
+                                                 {"width", config_.width},
+                                                 {"last_conv", last},
+                                                 {"ranks", config_.ranks}}
+                              .dump(),
+          .preprocess = to_json(config_.preprocess),
+          .provenance = provenance,
+          .parameters = save_parameters(params_)};
 }
 
 }  // namespace chiaro

@@ -1,11 +1,11 @@
-// The training of one narrow VGG that imitates a wide one, in memory: both networks, losses, optimiser, and
+// The training of a VGG in factors of low rank that imitates the whole one, in memory: both networks, losses, optimiser, and
 // the steps they make.
 //
-//   photo -> wide network (frozen)            -> features F
-//         -> narrow network -> adapters (1x1) -> A f
-//   loss = feature_weight * mean over layers of |A f - F|^2 / |F|^2
-//        + gram_weight    * mean over layers of |G(A f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
-// See layers/relative_loss_layers.hpp and layers/nets/compact_vgg.hpp.
+//   photo -> whole network (frozen) -> features F
+//         -> network in factors     -> features f
+//   loss = feature_weight * mean over layers of |f - F|^2 / |F|^2
+//        + gram_weight    * mean over layers of |G(f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
+// See layers/relative_loss_layers.hpp and layers/nets/vgg.hpp.
 //
 // The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that
 // one step of Adam changes no layer's output by much more than that share of it. Undivided, the first steps,
@@ -37,8 +37,8 @@ double mean_error(const std::vector<double>& errors);
 
 class DistillTrainer {
  public:
-  // photos: where the initial values are measured (distill_start.hpp); null: they come from elsewhere.
-  // Errors: those of the readers, a network to imitate that is none or too narrow, no loss at all.
+  // photos: where the initial values are measured (distill_start.hpp); null: they come from model.init, or elsewhere.
+  // Errors: those of the readers, a network to imitate that is in factors itself, ranks that are none, no loss at all.
   DistillTrainer(Context& context, const TrainConfig& config, DType dtype, SessionOptions session_options,
                  const std::shared_ptr<const PhotoSource>& photos);
   DistillTrainer(const DistillTrainer&) = delete;
@@ -52,12 +52,12 @@ class DistillTrainer {
   const DistillErrors& errors() const { return errors_; }  // as of the last of either
   double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }  // of the last step()
 
-  const std::vector<std::string>& layers() const { return narrow_.heads; }  // in network order
+  const std::vector<std::string>& layers() const { return layers_; }  // in network order
   ParamStore& params() { return params_; }
   Session& session() { return *session_; }
   DType dtype() const { return dtype_; }
 
-  // The narrow network as it is now, adapters folded away; provenance: JSON.
+  // The network in factors as it is now; provenance: JSON.
   WeightsFile weights_file(const std::string& provenance) const;
 
  private:
@@ -66,7 +66,8 @@ class DistillTrainer {
 
   Context& context_;
   DType dtype_;
-  VggConfig wide_, narrow_;
+  VggConfig config_;  // of the network in factors
+  std::vector<std::string> layers_;
   std::unique_ptr<LossNetwork> teacher_;
   ParamStore params_{ParamStore::Kind::Trainable};
   std::optional<Session> session_;

@@ -80,16 +80,17 @@ class Field:
         return found
 
 
-def export(build, model, folder):
-    """The network in the formats that the candidates read, as {suffix: path}. SystemExit: what is missing, in one line."""
+def export(build, model, style, folder):
+    """The network, of several styles in this one, in the formats that the candidates read, as {suffix: path}. SystemExit:
+    what is missing, in one line."""
     for program in ("apps/import_weights", "benchmarks/train_bench", "benchmarks/stylize_bench"):
         if not (build / program).is_file():
             sys.exit(f"compare_peers: there is no {build / program}; build it, or name another build folder with --build")
-    network = {"h5": str(model)}
-    for suffix in ("onnx", "safetensors"):
+    network = {}
+    for suffix in ("h5", "onnx", "safetensors"):
         network[suffix] = str(folder / f"network.{suffix}")
-        done = subprocess.run([build / "apps/import_weights", model, "--as", "transform_net", "-o", network[suffix]],
-                              capture_output=True, text=True)
+        done = subprocess.run([build / "apps/import_weights", model, "--as", "transform_net", *(["--style", style] if style else []),
+                               "-o", network[suffix]], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"compare_peers: {done.stderr.strip()}")
     return network

@@ -106,9 +106,9 @@ struct DepthConfig {
   bool operator==(const DepthConfig&) const = default;
 };
 
-// What task = "distill" trains: a narrow VGG-19 that imitates the one of weights.vgg19.
+// What task = "distill" trains: the VGG-19 of weights.vgg19 with its convolutions in two factors of low rank.
 struct DistillConfig {
-  std::int64_t width = 16;  // channels of the first convolution; 64 = VGG-19
+  std::vector<double> ranks = {24, 40, 64, 96, 96};  // by block, of its convolutions but the very first; whole numbers
   std::vector<std::string> layers = {"relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
                                      "relu3_3", "relu4_1", "relu4_2", "relu5_1"};
   double feature_weight = 1, gram_weight = 1;  // of the mean relative errors of features and Gram matrices

@@ -40,7 +40,7 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
   const auto at_least_0 = NumberKey::AtLeastZero;
   std::vector<ConfigKey> keys = {
       {"task", ChoiceKey{&c.task, {"style", "depth", "distill"}},
-       "what is trained: a style network, a depth network, a small VGG-19"},
+       "what is trained: a style network, a depth network, a fast VGG-19"},
       {"seed", IntegerKey{&c.seed, 0, kAny}, "of every random number"},
 
       {"model.width", IntegerKey{&c.model.width, 1, 512}, "channels of the first convolution"},
@@ -129,8 +129,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
        "each colour channel times 1 - this to 1 + this; 0 to 1"},
       {"depth.overall_gain", NumberKey{&c.depth.overall_gain, at_least_0}, "all channels times one number"},
 
-      {"distill.width", IntegerKey{&c.distill.width, 1, 1024},
-       "channels of the first convolution; 64 = VGG-19"},
+      {"distill.ranks", NumberListKey{&c.distill.ranks},
+       "of the convolutions of each of the five blocks; one that is no less than their channels leaves them whole"},
       {"distill.layers", NameListKey{&c.distill.layers}, "of weights.vgg19, to be imitated"},
       {"distill.feature_weight", NumberKey{&c.distill.feature_weight, at_least_0},
        "of the relative error of the features"},

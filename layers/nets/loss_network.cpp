@@ -5,7 +5,6 @@
 
 #include "engine/param_io.hpp"
 #include "engine/suggest.hpp"
-#include "layers/nets/compact_vgg.hpp"
 #include "layers/nets/resnet_upproj.hpp"
 
 namespace chiaro {
@@ -28,34 +27,32 @@ std::int64_t parse_width(const nlohmann::json& architecture, const std::string& 
   return parse_integer(architecture, "width", 64, {1, 1024}, file);
 }
 
-std::vector<std::string> parse_heads(const nlohmann::json& architecture, int depth, const std::string& file) {
-  const auto heads = architecture.value("heads", std::vector<std::string>{});
-  std::vector<std::string> in_order;
-  for (const auto& name : vgg_feature_names(depth))
-    if (std::find(heads.begin(), heads.end(), name) != heads.end()) in_order.push_back(name);
-  require(in_order.size() == heads.size(), "{}: heads [{}] are not features of VGG-{}, each once", file,
-          listed(heads), depth);
-  return in_order;
+// {"conv3_2":64, ...}
+std::map<std::string, std::int64_t> parse_ranks(const nlohmann::json& architecture, int depth, const std::string& file) {
+  std::map<std::string, std::int64_t> ranks;
+  const nlohmann::json found = architecture.value("ranks", nlohmann::json::object());
+  require(found.is_object(), "{}: ranks {} are no object", file, found.dump());
+  const auto names = vgg_feature_names(depth);
+  for (const auto& [name, rank] : found.items()) {
+    const bool known = name.starts_with("conv") && std::ranges::find(names, name) != names.end();
+    require(known, "{}: ranks of '{}', which is no convolution of VGG-{}", file, name, depth);
+    ranks[name] = parse_integer(found, name.c_str(), 0, {1, 4096}, file);
+  }
+  return ranks;
 }
 
-struct VggFile {
-  VggConfig config;
-  double gram_loss_scale = 1;
-};
-
-VggFile parse_vgg(const WeightsFile& weights, const std::string& file) {
+VggConfig parse_vgg(const WeightsFile& weights, const std::string& file) {
   try {
     const auto json = nlohmann::json::parse(weights.architecture);
-    VggFile found;
-    VggConfig& config = found.config;
+    if (json.contains("heads"))
+      throw Error("{}: a narrow network that imitates a VGG, which older versions of chiaro made; give the VGG itself, or "
+                  "\"compact\"", file);
+    VggConfig config;
     config.depth = weights.kind == "vgg16" ? 16 : 19;
     config.width = parse_width(json, file);
     config.preprocess = parse_preprocess(weights.preprocess, file);
-    config.heads = parse_heads(json, config.depth, file);
-    if (!config.heads.empty())
-      found.gram_loss_scale =
-          compact_gram_loss_scale(config.width, parse_integer(json, "imitates_width", 64, {1, 1024}, file));
-    return found;
+    config.ranks = parse_ranks(json, config.depth, file);
+    return config;
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: the architecture of the {} network is not usable: {}", file, weights.kind, e.what());
   }
@@ -87,7 +84,7 @@ class VggLossNetwork : public LossNetwork {
  public:
   VggLossNetwork(const WeightsFile& weights, const std::string& file,
                  const std::vector<std::string>& features)
-      : vgg_(parse_vgg(weights, file)) {
+      : config_(parse_vgg(weights, file)) {
     Context context = Context::current();
     Graph graph(context);
     build(graph, graph.add_input("picture", {kDeclarePicture, DType::F32}), DType::F32, features, "");
@@ -98,13 +95,11 @@ class VggLossNetwork : public LossNetwork {
   std::map<std::string, TensorId> build(Graph& graph, TensorId picture, DType dtype,
                                         const std::vector<std::string>& features,
                                         const std::string& prefix) override {
-    return build_vgg(graph, store_, picture, vgg_.config, dtype, features, prefix);
+    return build_vgg(graph, store_, picture, config_, dtype, features, prefix);
   }
 
-  double gram_loss_scale() const override { return vgg_.gram_loss_scale; }
-
  private:
-  VggFile vgg_;
+  VggConfig config_;
 };
 
 class DepthLossNetwork : public LossNetwork {
@@ -132,7 +127,7 @@ class DepthLossNetwork : public LossNetwork {
 }  // namespace
 
 VggConfig vgg_config(const WeightsFile& weights, const std::string& file) {
-  return parse_vgg(weights, file).config;
+  return parse_vgg(weights, file);
 }
 
 std::unique_ptr<LossNetwork> LossNetwork::load(const WeightsFile& weights, const std::string& file,
@@ -145,8 +140,7 @@ std::unique_ptr<LossNetwork> LossNetwork::load(const WeightsFile& weights, const
 
 std::vector<std::string> LossNetwork::feature_names(const WeightsFile& weights, const std::string& file) {
   if (weights.kind == "resnet_upproj") return resnet_upproj_feature_names(resnet_config(weights, file));
-  const VggConfig config = vgg_config(weights, file);
-  return config.heads.empty() ? vgg_feature_names(config.depth) : config.heads;
+  return vgg_feature_names(vgg_config(weights, file).depth);
 }
 
 }  // namespace chiaro

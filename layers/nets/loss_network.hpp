@@ -32,10 +32,6 @@ class LossNetwork {
                                                 const std::vector<std::string>& features,
                                                 const std::string& prefix) = 0;
 
-  // By what the style loss with Reduction::Mean is to be multiplied, so that it has the value that the
-  // network which this one imitates would give; 1 where it imitates none. See layers/nets/compact_vgg.hpp.
-  virtual double gram_loss_scale() const { return 1; }
-
   const ParamStore& params() const { return store_; }
 
  protected:

@@ -12,8 +12,6 @@ namespace chiaro {
 
 namespace {
 
-constexpr int kVggBlocks = 5;
-
 int convolutions_in_block(int depth, int block) {
   return block < 2 ? 2 : depth == 19 ? 4 : 3;
 }
@@ -24,14 +22,6 @@ std::string network_name(int depth) {
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-void require_heads(const VggConfig& config, const std::vector<std::string>& features) {
-  if (config.heads.empty()) return;
-  for (const auto& feature : features)
-    if (!contains(config.heads, feature))
-      throw Error("this network imitates {} at {} only, not at '{}'", network_name(config.depth),
-                  listed(config.heads), feature);
 }
 
 }  // namespace
@@ -65,7 +55,6 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
                                           const std::string& prefix) {
   const auto names = vgg_feature_names(config.depth);
   const std::size_t deepest = deepest_feature(network_name(config.depth), names, features);
-  require_heads(config, features);
   const auto wanted = [&](const std::string& name) { return contains(features, name); };
 
   std::map<std::string, TensorId> found;
@@ -77,7 +66,15 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
     const bool is_conv = name.starts_with("conv"), is_pool = name.starts_with("pool");
     if (is_conv) {
       const std::int64_t k = vgg_channels(config, name);
-      const Param weight = add_param(store, name + ".weight", {k, 3, 3, graph.shape(x).c});
+      const auto rank = config.ranks.find(name);
+      const bool factors = rank != config.ranks.end();
+      if (factors) {
+        const Param reduce = add_param(store, name + ".reduce.weight", {rank->second, 3, 3, graph.shape(x).c});
+        x = graph.add(prefix + name + ".reduce",
+                      std::make_unique<Conv2dLayer>(reduce, Param{}, Conv2dOptions{.pad = {1, 1, 1, 1}}), {x});
+      }
+      const std::int64_t extent = factors ? 1 : 3, pad = extent / 2;
+      const Param weight = add_param(store, name + ".weight", {k, extent, extent, graph.shape(x).c});
       const Param bias = add_param(store, name + ".bias", {1, 1, 1, k});
       // The ReLU is fused into the convolution unless somebody wants the features before it.
       const bool fused = !wanted(name);
@@ -87,7 +84,7 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
       x = graph.add(prefix + (fused ? relu_name : name),
                     std::make_unique<Conv2dLayer>(
                         weight, bias,
-                        Conv2dOptions{.pad = {1, 1, 1, 1}, .relu = fused, .gradient_is_masked = pool_masks}),
+                        Conv2dOptions{.pad = {pad, pad, pad, pad}, .relu = fused, .gradient_is_masked = pool_masks}),
                     {x});
     } else if (is_pool) {
       const Shape s = graph.shape(x);
@@ -97,13 +94,7 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
     } else if (wanted("conv" + name.substr(4))) {
       x = graph.add(prefix + name, std::make_unique<ReluLayer>(), {x});
     }
-    if (!wanted(name)) continue;
-    found[name] = x;
-    if (config.heads.empty()) continue;
-    const std::int64_t c = graph.shape(x).c;
-    const Param head = add_param(store, "head_" + name + ".weight", {c, 1, 1, c});
-    found[name] = graph.add(prefix + "head_" + name,
-                            std::make_unique<Conv2dLayer>(head, Param{}, Conv2dOptions{}), {x});
+    if (wanted(name)) found[name] = x;
   }
   return found;
 }

@@ -5,8 +5,9 @@
 // names: conv{b}_{i} (before the ReLU), relu{b}_{i}, pool{b}. Parameters: conv{b}_{i}.weight,
 // conv{b}_{i}.bias. Input: picture (N,H,W,3), RGB 0..255. Preprocessing travels with the weights.
 //
-// A narrower network that imitates a VGG ends every feature it offers with a head: a 1x1 convolution without
-// bias to as many channels, head_{feature}.weight. Such a network has these features only.
+// A convolution can be in two factors of low rank, which together cost a fraction (Zhang et al. 2015, arXiv:1505.06798):
+// 3x3 to `rank` channels without bias, conv{b}_{i}.reduce.weight, then 1x1 to its channels, conv{b}_{i}.weight and .bias.
+// Features, their channels and their Gram matrices mean what they mean in the whole network.
 #pragma once
 #include <map>
 #include <string>
@@ -21,8 +22,10 @@ struct VggConfig {
   int depth = 19;           // 16 or 19
   std::int64_t width = 64;  // channels of the first block; then 2, 4, 8, 8 times that
   Preprocess preprocess;
-  std::vector<std::string> heads;  // features with a head, in network order; empty: all, none with a head
+  std::map<std::string, std::int64_t> ranks = {};  // of the convolutions in two factors
 };
+
+inline constexpr int kVggBlocks = 5;
 
 // All feature names in network order.
 std::vector<std::string> vgg_feature_names(int depth);
@@ -32,9 +35,7 @@ std::int64_t vgg_channels(const VggConfig& config, const std::string& feature);
 std::string vgg_convolution(int depth, const std::string& feature);
 
 // Adds the network up to the deepest of `features` and returns their tensors by name. An unknown name is an
-// Error that suggests the nearest one, a feature without a head in a network that has heads one that lists
-// them. `prefix` goes before the node names, so that the network can run twice
-// in a graph.
+// Error that suggests the nearest one. `prefix` goes before the node names, so that the network can run twice in a graph.
 std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, TensorId picture,
                                           const VggConfig& config, DType dtype,
                                           const std::vector<std::string>& features,

@@ -177,7 +177,7 @@ TEST_CASE("config: values are read from sections, dotted keys and inline tables 
 
 TEST_CASE("config: the defaults of a distillation, and what is read of one") {
   const TrainConfig config = parse("task = \"distill\"");
-  CHECK(config.distill.width == 16);
+  CHECK(config.distill.ranks == std::vector<double>{24, 40, 64, 96, 96});
   CHECK(config.distill.layers.size() == 9);
   CHECK(config.distill.feature_weight == 1);
   CHECK(config.distill.gram_weight == 1);

@@ -1,10 +1,10 @@
+#include "engine/linear_algebra.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <random>
 
-#include "engine/linear_algebra.hpp"
-#include "kernels/common/error.hpp"
 #include "tests/support/error_of.hpp"
 
 using namespace chiaro;
@@ -20,118 +20,88 @@ Matrix random_matrix(std::int64_t rows, std::int64_t columns, unsigned seed) {
   return m;
 }
 
-// a^T a
-Matrix inner_products(const Matrix& a) {
-  Matrix m(a.columns, a.columns);
-  for (std::int64_t i = 0; i < a.columns; ++i)
-    for (std::int64_t j = 0; j < a.columns; ++j)
-      for (std::int64_t k = 0; k < a.rows; ++k) m(i, j) += a(k, i) * a(k, j);
-  return m;
-}
-
 double largest_difference(const Matrix& a, const Matrix& b) {
-  REQUIRE(a.values.size() == b.values.size());
+  REQUIRE(a.rows == b.rows);
+  REQUIRE(a.columns == b.columns);
   double largest = 0;
   for (std::size_t i = 0; i < a.values.size(); ++i)
     largest = std::max(largest, std::abs(a.values[i] - b.values[i]));
   return largest;
 }
 
-// Mean squared distance of f from B f[chosen], over samples in the rows of f.
-double distance(const Matrix& f, const std::vector<std::int64_t>& chosen, const Matrix& b) {
+Matrix identity(std::int64_t n) {
+  Matrix m(n, n);
+  for (std::int64_t i = 0; i < n; ++i) m(i, i) = 1;
+  return m;
+}
+
+double trace(const Matrix& m) {
   double sum = 0;
-  for (std::int64_t s = 0; s < f.rows; ++s)
-    for (std::int64_t i = 0; i < f.columns; ++i) {
-      double d = f(s, i);
-      for (std::int64_t j = 0; j < b.columns; ++j) d -= b(i, j) * f(s, chosen[static_cast<std::size_t>(j)]);
-      sum += d * d;
-    }
+  for (std::int64_t i = 0; i < m.rows; ++i) sum += m(i, i);
   return sum;
 }
 
 }  // namespace
 
-TEST_CASE("triangular_factor: a known case") {
-  Matrix a(3, 2);
-  a.values = {3, 5, 0, 2, 4, 10};  // first column (3, 0, 4), second (5, 2, 10)
-  const Matrix r = triangular_factor(a);
-  CHECK(r(0, 0) == doctest::Approx(5));
-  CHECK(r(0, 1) == doctest::Approx(11));
-  CHECK(r(1, 0) == 0);
-  CHECK(r(1, 1) == doctest::Approx(std::sqrt(8.0)));
+TEST_CASE("product, transposed: a known case") {
+  Matrix a(2, 3), b(3, 1);
+  a.values = {1, 2, 3, 4, 5, 6};
+  b.values = {1, 0, -1};
+  CHECK(product(a, b).values == std::vector<double>{-2, -2});
+  CHECK(transposed(a).values == std::vector<double>{1, 4, 2, 5, 3, 6});
+  CHECK(error_of([&] { product(a, a); }) == "product: 2 x 3 times 2 x 3");
 }
 
-TEST_CASE("triangular_factor: R is upper triangular with R^T R = a^T a and no negative diagonal") {
-  for (const auto& [rows, columns] : {std::pair{1, 1}, {5, 5}, {40, 7}, {64, 16}}) {
-    const Matrix a = random_matrix(rows, columns, 3);
-    const Matrix r = triangular_factor(a);
-    CHECK(largest_difference(inner_products(r), inner_products(a)) < 1e-12 * rows);
-    for (std::int64_t i = 0; i < columns; ++i) {
-      CHECK(r(i, i) > 0);
-      for (std::int64_t j = 0; j < i; ++j) CHECK(r(i, j) == 0);
+TEST_CASE("solve_positive: the equations hold, with a ridge and without") {
+  for (const std::int64_t n : {1, 5, 60}) {
+    const Matrix f = random_matrix(2 * n, n, 1), b = random_matrix(n, 3, 2);
+    const Matrix m = product(transposed(f), f);
+    for (const double ridge : {0.0, 0.1}) {
+      Matrix with_ridge = m;
+      for (std::int64_t i = 0; i < n; ++i) with_ridge(i, i) += ridge * trace(m) / double(n);
+      CHECK(largest_difference(product(with_ridge, solve_positive(m, b, ridge)), b) < 1e-9);
     }
   }
 }
 
-TEST_CASE("triangular_factor: dependent and empty columns, and too few rows") {
-  Matrix a = random_matrix(6, 3, 1);
-  for (std::int64_t i = 0; i < 6; ++i) {
-    a(i, 1) = 2 * a(i, 0);
-    a(i, 2) = 0;
-  }
-  const Matrix r = triangular_factor(a);
-  CHECK(largest_difference(inner_products(r), inner_products(a)) < 1e-12);
-  CHECK(std::abs(r(1, 1)) < 1e-14);
-  CHECK(error_of([] { triangular_factor(Matrix(2, 3)); }) == "QR: 2 rows are fewer than 3 columns");
-}
-
-// Variables 0 and 2 are independent, 1 = 2 * variable 0, 3 = 0.
-TEST_CASE("leading_variables: the most telling first, then the lowest that are left") {
-  Matrix m(4, 4);
-  m.values = {1, 2, 0, 0, 2, 4, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0};
-  CHECK(leading_variables(m, 2) == std::vector<std::int64_t>{1, 2});
-  CHECK(leading_variables(m, 4) == std::vector<std::int64_t>{1, 2, 0, 3});
-  CHECK(leading_variables(m, 0).empty());
-  CHECK(error_of([&] { leading_variables(m, 5); }) == "5 of 4 variables cannot be chosen");
-  CHECK(error_of([&] { leading_variables(Matrix(2, 3), 1); }) == "second moments: 2 x 3 is not square");
-}
-
-TEST_CASE("reconstruction: variables that depend on the chosen ones are found exactly") {
-  Matrix f = random_matrix(50, 5, 7);
-  for (std::int64_t s = 0; s < f.rows; ++s) {
-    f(s, 3) = f(s, 0) - 2 * f(s, 2);
-    f(s, 4) = 0.5 * f(s, 1);
-  }
-  const std::vector<std::int64_t> chosen{2, 0, 1};
-  const Matrix b = reconstruction(inner_products(f), chosen, 0);
-  CHECK(distance(f, chosen, b) < 1e-20);
-  CHECK(b(3, 0) == doctest::Approx(-2));
-  CHECK(b(3, 1) == doctest::Approx(1));
-  CHECK(std::abs(b(3, 2)) < 1e-12);
-  CHECK(b(2, 0) == doctest::Approx(1));
-}
-
-TEST_CASE("reconstruction: no other linear map is nearer") {
-  const Matrix f = random_matrix(60, 4, 2);
-  const std::vector<std::int64_t> chosen{1, 3};
-  const Matrix b = reconstruction(inner_products(f), chosen, 0);
-  const double best = distance(f, chosen, b);
-  for (std::size_t i = 0; i < b.values.size(); ++i)
-    for (const double step : {-1e-3, 1e-3}) {
-      Matrix other = b;
-      other.values[i] += step;
-      CHECK(distance(f, chosen, other) > best);
-    }
-}
-
-TEST_CASE("reconstruction: a ridge takes a variable that is always 0") {
+TEST_CASE("solve_positive: a ridge takes a variable that is always 0, nothing else does") {
   Matrix m(2, 2);
   m(0, 0) = 4;
-  CHECK(error_of([&] {
-          reconstruction(m, std::vector<std::int64_t>{0, 1}, 0);
-        }) == "second moments: not positive definite at variable 1");
-  const Matrix b = reconstruction(m, std::vector<std::int64_t>{0, 1}, 1e-6);
-  CHECK(b(0, 0) == doctest::Approx(1));
-  CHECK(b(0, 1) == 0);
-  CHECK(b(1, 1) == 0);
+  CHECK(error_of([&] { solve_positive(m, identity(2), 0); }) == "linear equations: not positive definite at variable 1");
+  const Matrix x = solve_positive(m, identity(2), 1e-6);
+  CHECK(x(0, 0) == doctest::Approx(0.25));
+  CHECK(x(0, 1) == 0);
+  CHECK(error_of([&] { solve_positive(m, Matrix(3, 1), 0); }) == "linear equations: 2 x 2 with 3 x 1");
+}
+
+// m = Q diag(values) Q^T with a random Q.
+TEST_CASE("dominant_space: it holds what the largest eigenvalues hold") {
+  for (const std::int64_t n : {1, 6, 80})
+    for (const std::int64_t count : {std::int64_t{1}, (n + 1) / 2, n}) {
+      CAPTURE(n);
+      CAPTURE(count);
+      const Matrix q = dominant_space(product(random_matrix(n, n, 3), transposed(random_matrix(n, n, 3))), n);
+      REQUIRE(largest_difference(product(transposed(q), q), identity(n)) < 1e-12);
+      Matrix scaled = q;
+      double held = 0;
+      for (std::int64_t j = 0; j < n; ++j) {
+        const double value = std::pow(0.8, double(j));
+        for (std::int64_t i = 0; i < n; ++i) scaled(i, j) *= value;
+        if (j < count) held += value;
+      }
+      const Matrix m = product(scaled, transposed(q)), u = dominant_space(m, count);
+      CHECK(largest_difference(product(transposed(u), u), identity(count)) < 1e-12);
+      CHECK(trace(product(transposed(u), product(m, u))) == doctest::Approx(held).epsilon(1e-5));
+    }
+}
+
+TEST_CASE("dominant_space: fewer dimensions than are asked for, and what is refused") {
+  Matrix m(3, 3);
+  m(1, 1) = 2;
+  const Matrix u = dominant_space(m, 2);
+  CHECK(std::abs(u(1, 0)) == doctest::Approx(1));
+  CHECK(trace(product(transposed(u), product(m, u))) == doctest::Approx(2));
+  CHECK(error_of([&] { dominant_space(Matrix(2, 3), 1); }) == "dominant space: 2 x 3 is not square");
+  CHECK(error_of([&] { dominant_space(m, 4); }) == "dominant space: 4 of 3 dimensions");
+  CHECK(error_of([&] { dominant_space(m, 0); }) == "dominant space: 0 of 3 dimensions");
 }

@@ -30,7 +30,7 @@ batch_size = 2
 [weights]
 vgg19 = "vgg19.h5"
 [distill]
-width = 2
+ranks = [2, 3, 5, 8, 8]
 layers = ["relu3_1", "relu1_1", "relu2_2"]
 validation = ["held_out"]
 validate_every = 5
