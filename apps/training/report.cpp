@@ -21,6 +21,7 @@ using Curves = std::map<std::string, std::vector<Point>>;
 
 struct Metrics {
   Curves weighted, gradient_norms;
+  Curves by_style;                         // raw style losses
   Curves loss, validation;                 // of depth networks
   std::map<std::string, Curves> held_out;  // of imitating networks: by term and layer
   std::string summary;                     // of the last iteration
@@ -41,6 +42,7 @@ Metrics read_metrics(const RunFolder& folder) {
     };
     add("weighted", metrics.weighted);
     add("gradient_norms", metrics.gradient_norms);
+    add("style_losses", metrics.by_style);
     add("validation", metrics.validation);
     if (json.contains("validation")) {
       for (const auto& [term, layers] : json["validation"].items())
@@ -215,6 +217,11 @@ void write_report(const RunFolder& folder) {
   html += "<p>" + metrics.summary + "</p>";
   html += depth ? "<h2>Depth loss, metres</h2>" + chart(metrics.loss)
                 : "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
+  if (!metrics.by_style.empty())
+    html +=
+        "<h2>Style loss of each style</h2><p>Unweighted. Styles with strong contrasts have larger ones: compare each with "
+        "itself.</p>" +
+        chart(metrics.by_style);
   metrics.validation.erase("pixels");
   if (!metrics.validation.empty())
     html +=

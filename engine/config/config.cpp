@@ -2,12 +2,12 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <sstream>
 
 #include "engine/config/config_keys.hpp"
 #include "engine/file_util.hpp"
+#include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/common/error.hpp"
 
@@ -229,9 +229,9 @@ void check_styles(const TrainConfig& config, const std::string& file) {
   std::vector<std::string> names;
   for (const StyleConfig& style : config.styles) {
     const std::string name = style_name(style);
-    if (style.name == "all" || style.name.find_first_of(",=/") != std::string::npos)
-      throw Error("{}: style.name = \"{}\" is not allowed, expected a name without ',', '=' and '/' other than all",
-                  file, style.name);
+    if (!is_style_name(name))
+      throw Error("{}: style.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at most 100, "
+                  "and not \"all\"", file, name);
     if (std::find(names.begin(), names.end(), name) != names.end())
       throw Error("{}: two styles are called '{}'; give them names: style.name", file, name);
     names.push_back(name);
@@ -337,12 +337,10 @@ std::string to_toml(const TrainConfig& config) {
 
 std::string style_name(const StyleConfig& style) {
   if (!style.name.empty()) return style.name;
-  std::string name = fs::path(style.image).stem().string();
+  std::string name = fs::path(style.image).stem().string().substr(0, 100);
   for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && static_cast<unsigned char>(c) < 0x80 &&
-        std::string_view("_-. ").find(c) == std::string_view::npos)
-      c = '_';
-  return name.empty() || name == "all" ? "style" : name;
+    if (!is_style_name({c})) c = '_';
+  return is_style_name(name) ? name : "style";
 }
 
 }  // namespace chiaro

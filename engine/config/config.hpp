@@ -54,7 +54,7 @@ struct StyleConfig {
   double weight = 1;      // factor of its style loss
   bool operator==(const StyleConfig&) const = default;
 };
-// The name that the style goes by.
+// The name that the style goes by; what a file's name has beyond is_style_name() becomes "_".
 std::string style_name(const StyleConfig& style);
 
 struct WeightsConfig {

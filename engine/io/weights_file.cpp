@@ -1,6 +1,7 @@
 #include "engine/io/weights_file.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -62,6 +63,13 @@ std::array<double, 3> three(const nlohmann::json& value, const char* name, const
 }
 
 }  // namespace
+
+bool is_style_name(const std::string& name) {
+  return !name.empty() && name.size() <= 100 && name != "all" &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) || c >= 0x80 || c == '_' || c == '-' || c == '.' || c == ' ';
+         });
+}
 
 std::string to_json(const Preprocess& preprocess) {
   return nlohmann::ordered_json{{"channels", "RGB"},

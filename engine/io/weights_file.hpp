@@ -23,6 +23,10 @@ namespace chiaro {
 inline constexpr std::array<std::string_view, 4> kNetworkKinds = {"transform_net", "vgg19", "vgg16",
                                                                   "resnet_upproj"};
 
+// Of a style in a transform_net of several: letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can
+// stand in a list of shares and in the name of a file.
+bool is_style_name(const std::string& name);
+
 struct NamedTensor {
   std::string name;
   std::vector<std::int64_t> shape;

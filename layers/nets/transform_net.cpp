@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/io/weights_file.hpp"
 #include "engine/rng.hpp"
 #include "layers/conv2d_layer.hpp"
 #include "layers/conv_transpose2d_layer.hpp"
@@ -173,13 +173,6 @@ std::vector<std::string> parse_styles(const nlohmann::json& json) {
 }
 
 }  // namespace
-
-bool is_style_name(const std::string& name) {
-  return !name.empty() && name.size() <= 100 && name != "all" &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) || c >= 0x80 || c == '_' || c == '-' || c == '.' || c == ' ';
-         });
-}
 
 TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
                              const TransformNetConfig& config, DType dtype, TensorId shares) {

@@ -40,10 +40,6 @@ struct TransformNetConfig {
 
 inline constexpr std::int64_t kTransformNetMinimumSize = 16;
 
-// Letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can stand in a list of shares and in the
-// name of a file.
-bool is_style_name(const std::string& name);
-
 // Adds the network to the graph, its parameters to the store, and returns the output picture. `dtype` is that
 // of activations and working weights. shares: of several styles in every picture, (N,1,1,rows), fp32, that add up to 1;
 // a network of one style takes none.

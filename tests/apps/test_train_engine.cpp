@@ -193,6 +193,9 @@ TEST_CASE("train_engine: three styles in one network, each logged, previewed, an
   }
   const Image preview = decode_image(tiny.run() + "/previews/000012.png");
   CHECK(preview.height == 4 * 32 + 3 * 4);
+  const std::string html = read_text(tiny.run() + "/report.html");
+  CHECK(contains(html, "Style loss of each style"));
+  for (const std::string style : {"first", "second", "again"}) CHECK(contains(html, ">" + style + " "));
 
   const WeightsFile file = read_weights(tiny.run() + "/model.h5");
   CHECK(transform_net_from_json(file.architecture, "model.h5").styles == Words{"first", "second", "again"});

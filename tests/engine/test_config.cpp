@@ -87,7 +87,7 @@ TEST_CASE("config: what is wrong with styles is said") {
                  "config.toml:4: unknown key 'style.imag'; did you mean 'style.image'?"));
   CHECK(refusal("[[style]]\nimage = \"x/a.jpg\"\n[[style]]\nimage = \"y/a.jpg\"\n") ==
         "config.toml: two styles are called 'a'; give them names: style.name");
-  for (const std::string name : {"all", "a,b", "a=b", "a/b"})
+  for (const std::string name : {"all", "a,b", "a=b", "a/b", "<b>"})
     CHECK(contains(refusal("[style]\nname = \"" + name + "\"\n"), "style.name = \"" + name + "\" is not allowed"));
   CHECK(contains(refusal("[[style]]\nweight = 0\n"), "style.weight = 0 is not allowed, expected a number greater than 0"));
   CHECK(error_of([&] { parse("[[style]]\n[[style]]\nimage = \"b.jpg\"\n", {"style.size=7"}); }) ==
