@@ -10,7 +10,6 @@ int main(int argc, char** argv) {
       "keeps its transparency; colour profiles and other metadata are not kept, and the orientation that a\n"
       "camera noted is applied to the pixels.\n"
       "Examples:\n"
-      "  stylize_engine --model starry_night photo.jpg -o styled.png\n"
       "  stylize_engine --style wave photo.jpg -o wave.png\n"
       "  stylize_engine --style wave=0.6,the_scream=0.4 photo.jpg -o mixed.png\n"
       "  stylize_engine --style all photo.jpg -o styles/\n"

@@ -49,7 +49,7 @@ def run_style(args, work, photos, name):
           "--style-size", 384, "--vgg19", args.judge, "--size", 512, "--sheet", 6, "-o", out])
     means = {mean["name"]: mean for mean in json.loads((out / "evaluation.json").read_text())["means"]}
     (args.out / f"{style.stem}.jpg").write_bytes((out / "sheet.jpg").read_bytes())
-    return [{"style": style.stem, "run": key, "iterations": runs[key][0], "seconds": round(seconds[key], 1),
+    return [{"painting": style.stem, "run": key, "iterations": runs[key][0], "seconds": round(seconds[key], 1),
              **{value: means[key][value] for value in ("style", "content", "white_percent", "black_percent")}} for key in runs]
 
 
@@ -74,7 +74,7 @@ def main():
     lines = [f"`{command}`. Style, content: distances as VGG-19 sees them, 1 = the photograph's and the style picture's;",
              "white, black: % of the pixels that are blown or blacked out beyond the photograph's own.", "",
              "| style | begins with | iterations | seconds | style | content | white % | black % |", "|---" * 8 + "|"]
-    lines += [f"| {row['style']} | {row['run']} | {row['iterations']} | {row['seconds']:.0f} | {row['style']:.3f} | {row['content']:.3f} | "
+    lines += [f"| {row['painting']} | {row['run']} | {row['iterations']} | {row['seconds']:.0f} | {row['style']:.3f} | {row['content']:.3f} | "
               f"{row['white_percent']:.2f} | {row['black_percent']:.2f} |" for row in rows]
     (args.out / "new_style.md").write_text("\n".join(lines) + "\n")
 
