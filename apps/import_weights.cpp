@@ -66,10 +66,14 @@ int run(Options& options) {
   options.import.progress = progress_line();
   WeightsFile weights = load_network(options.source, options.kind, options.import);
   weights.provenance = with_source(weights.provenance, options.source);
-  const bool keeps_styles = options.style.empty() && std::filesystem::path(options.destination).extension() != ".onnx" &&
+  const bool keeps_styles = options.style.empty() &&
+                            std::filesystem::path(options.destination).extension() != ".onnx" &&
                             std::filesystem::path(options.destination).extension() != ".safetensors";
   if (weights.kind == "transform_net" && !keeps_styles)
-    weights = choose_style(std::move(weights), options.style.empty() ? std::vector<StyleShare>{} : parse_style_shares(options.style), options.source);
+    weights =
+        choose_style(std::move(weights),
+                     options.style.empty() ? std::vector<StyleShare>{} : parse_style_shares(options.style),
+                     options.source);
   else if (!options.style.empty())
     throw Error("--style: only transform networks have styles");
   write(options, weights);
@@ -106,8 +110,9 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))
       ->type_name("KIND");
   app.add_option("-o,--output", options.destination, "file to write")->required()->type_name("DST");
-  app.add_option("--style", options.style,
-                 "of a network with several: the one to write, or a mixture; needed for .onnx and .safetensors")
+  app.add_option(
+         "--style", options.style,
+         "of a network with several: the one to write, or a mixture; needed for .onnx and .safetensors")
       ->type_name("NAME|NAME=SHARE,...");
   app.add_flag("--half", options.half, "store half-precision numbers: half the size");
   app.add_option(

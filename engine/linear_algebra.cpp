@@ -71,8 +71,8 @@ Matrix product(const Matrix& a, const Matrix& b) {
 }
 
 Matrix solve_positive(const Matrix& m, const Matrix& b, double ridge) {
-  require(m.rows == m.columns && m.rows > 0 && b.rows == m.rows, "linear equations: {} x {} with {} x {}", m.rows,
-          m.columns, b.rows, b.columns);
+  require(m.rows == m.columns && m.rows > 0 && b.rows == m.rows, "linear equations: {} x {} with {} x {}",
+          m.rows, m.columns, b.rows, b.columns);
   const std::int64_t n = m.rows;
   Matrix lower = m;
   double mean = 0;

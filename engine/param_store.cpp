@@ -27,8 +27,8 @@ int ParamStore::add(const std::string& name, Shape shape) {
 namespace {
 
 // What files and initialisation change; gradients follow from these.
-constexpr std::array kState{ParamStore::Slab::Values, ParamStore::Slab::FirstMoments, ParamStore::Slab::SecondMoments,
-                            ParamStore::Slab::Averages};
+constexpr std::array kState{ParamStore::Slab::Values, ParamStore::Slab::FirstMoments,
+                            ParamStore::Slab::SecondMoments, ParamStore::Slab::Averages};
 
 }  // namespace
 

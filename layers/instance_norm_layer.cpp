@@ -29,7 +29,8 @@ LayerSpec InstanceNormLayer::setup(Context& context, std::span<const TensorSpec>
   if (per_picture) {
     const TensorSpec& shares = inputs.back();
     require(shares.shape == Shape{x.shape.n, 1, 1, rows} && shares.dtype == DType::F32,
-            "instance norm: shares of styles {}, expected ({},1,1,styles), fp32", to_string(shares.shape), x.shape.n);
+            "instance norm: shares of styles {}, expected ({},1,1,styles), fp32", to_string(shares.shape),
+            x.shape.n);
   }
   if (has_residual(inputs.size())) {
     const Shape expected = attributes_.residual_border.outer(x.shape);
@@ -44,7 +45,8 @@ LayerSpec InstanceNormLayer::setup(Context& context, std::span<const TensorSpec>
   spec.backward_reads_inputs = {0};
   if (per_picture) spec.backward_reads_inputs.push_back(static_cast<int>(inputs.size()) - 1);
   spec.forward_workspace_bytes = instance_norm::forward_workspace_bytes(context, x.shape);
-  spec.backward_workspace_bytes = own_workspace_ + (per_picture ? 2 * align_up(vectors, alignment_of(context)) : 0);
+  spec.backward_workspace_bytes =
+      own_workspace_ + (per_picture ? 2 * align_up(vectors, alignment_of(context)) : 0);
   return spec;
 }
 

@@ -43,7 +43,8 @@ LayerSpec StyleLossLayer::setup(Context& context, std::span<const TensorSpec> in
   spec.forward_workspace_bytes = own_workspace_;
   if (inputs.size() == 2) {
     require(inputs[1].shape == Shape{x.n, 1, 1, styles} && inputs[1].dtype == DType::F32,
-            "style loss: shares of styles {}, expected ({},1,1,styles), fp32", to_string(inputs[1].shape), x.n);
+            "style loss: shares of styles {}, expected ({},1,1,styles), fp32", to_string(inputs[1].shape),
+            x.n);
     require(targets_.weights.bytes() == styles * 4, "style loss: {} styles without a weight each", styles);
     spec.output.shape.n = x.n;
     spec.forward_workspace_bytes += align_up(x.n * gram_bytes, alignment_of(context)) + x.n * 4;

@@ -127,7 +127,8 @@ void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
                    {generated});
   if (objective.range_weight != 0)
     graph.add_loss("range", "range",
-                   std::make_unique<RangeLossLayer>(LossOptions{.weight = objective.range_weight}), {generated});
+                   std::make_unique<RangeLossLayer>(LossOptions{.weight = objective.range_weight}),
+                   {generated});
 }
 
 }  // namespace chiaro

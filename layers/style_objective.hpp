@@ -25,7 +25,8 @@ struct StyleObjective {
   StyleLossLayer::Reduction reduction = StyleLossLayer::Reduction::Mean;
   double tv_weight = 0, range_weight = 0;
   std::map<std::string, StyleTargets> style_targets;  // by style layer, from join_styles()
-  TensorId shares = -1;  // of several styles in every picture (N,1,1,S), an input of the graph; one style: none
+  TensorId shares =
+      -1;  // of several styles in every picture (N,1,1,S), an input of the graph; one style: none
 };
 
 // Gram matrices of a picture (1,H,W,3), RGB 0..255, fp32 in memory of the host, at its own size.

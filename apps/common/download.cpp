@@ -24,7 +24,9 @@ constexpr long kConnectSeconds = 20, kStalledSeconds = 60;
 class Arrival {
  public:
   explicit Arrival(const fs::path& path)
-      : path_(path), file_(std::fopen(path.c_str(), "wb"), &std::fclose), digest_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+      : path_(path),
+        file_(std::fopen(path.c_str(), "wb"), &std::fclose),
+        digest_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     if (!file_) throw Error("{}: cannot be written", path.string());
     require(digest_ && EVP_DigestInit_ex(digest_.get(), EVP_md5(), nullptr) == 1, "MD5 is not available");
   }
@@ -35,7 +37,8 @@ class Arrival {
   }
 
   bool add(const char* data, std::size_t bytes) {
-    return std::fwrite(data, 1, bytes, file_.get()) == bytes && EVP_DigestUpdate(digest_.get(), data, bytes) == 1;
+    return std::fwrite(data, 1, bytes, file_.get()) == bytes &&
+           EVP_DigestUpdate(digest_.get(), data, bytes) == 1;
   }
   std::string md5() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> sum;
@@ -78,7 +81,8 @@ int show(void* shown, curl_off_t total, curl_off_t done, curl_off_t, curl_off_t)
 // "" or why it failed.
 std::string fetch(const std::string& url, const std::string& name, Arrival& arrival) {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(started == CURLE_OK ? curl_easy_init() : nullptr, curl_easy_cleanup);
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(started == CURLE_OK ? curl_easy_init() : nullptr,
+                                                    curl_easy_cleanup);
   require(curl != nullptr, "libcurl cannot be started");
   Shown shown{.line = ProgressLine(ProgressLine::Begin::WhenItTakesLong), .name = name};
   std::array<char, CURL_ERROR_SIZE> reason{};
@@ -121,8 +125,8 @@ fs::path cached_file(const PublicFile& file, const std::string& base_url, const 
   if (failed) throw Error("{}: cannot be made: {}", folder.string(), failed.message());
   Arrival arrival(folder / fmt::format("{}.{}.part", name, getpid()));
   if (const std::string reason = fetch(url, name, arrival); !reason.empty())
-    throw Error("{}: cannot be fetched: {}; fetch it by other means and give its path, or save it as {}", url, reason,
-                result.string());
+    throw Error("{}: cannot be fetched: {}; fetch it by other means and give its path, or save it as {}", url,
+                reason, result.string());
   if (const std::string found = arrival.md5(); found != file.md5)
     throw Error("{}: is not the file that is known: its MD5 is {}, expected {}", url, found, file.md5);
   arrival.keep_as(result);

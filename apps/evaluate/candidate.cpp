@@ -36,7 +36,8 @@ CandidateSpec parse_candidate(const std::string& text, CandidateSpec::Kind kind)
       throw Error("{} {}: expected NAME={}", option, text, is_model ? "FILE" : "FOLDER");
   }
   std::string style;
-  if (const auto sign = spec.path.rfind('@'); is_model && sign != std::string::npos && !fs::exists(spec.path)) {
+  if (const auto sign = spec.path.rfind('@');
+      is_model && sign != std::string::npos && !fs::exists(spec.path)) {
     style = spec.path.substr(sign + 1);
     spec.path = spec.path.substr(0, sign);
     spec.style = parse_style_shares(style);
@@ -59,7 +60,8 @@ void require_distinct_names(const std::vector<CandidateSpec>& specs) {
 Candidate::Candidate(Context& context, CandidateSpec spec, DType dtype) : spec_(std::move(spec)) {
   if (spec_.kind == CandidateSpec::Kind::Model)
     styler_ = std::make_unique<PictureStyler>(
-        context, make_transform_model(load_network(spec_.path, "transform_net"), spec_.path, spec_.style), dtype);
+        context, make_transform_model(load_network(spec_.path, "transform_net"), spec_.path, spec_.style),
+        dtype);
   else
     for (const auto& path : list_photos({spec_.path}))
       pictures_.emplace(fs::path(path).stem().string(), path);

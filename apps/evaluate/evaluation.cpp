@@ -24,10 +24,10 @@ constexpr int kColumnWidth = 9;
 
 std::vector<Column> main_columns(const std::vector<NamedValue>& values) {
   const std::vector<Column> all = {
-      {"AbsRel", "depth_abs_rel", 3}, {"RMSE m", "depth_rmse", 3},       {"log10", "depth_log10", 3},
-      {"d<1.25", "depth_delta1", 3},  {"d<1.25^2", "depth_delta2", 3},   {"d<1.25^3", "depth_delta3", 3},
-      {"SSIM", "depth_ssim", 3},      {"Spearman", "depth_spearman", 3}, {"valid", "depth_valid_share", 3},
-      {"style", "style", 3},          {"content", "content", 3},         {"grey SSIM", "grey_ssim", 3},
+      {"AbsRel", "depth_abs_rel", 3},  {"RMSE m", "depth_rmse", 3},       {"log10", "depth_log10", 3},
+      {"d<1.25", "depth_delta1", 3},   {"d<1.25^2", "depth_delta2", 3},   {"d<1.25^3", "depth_delta3", 3},
+      {"SSIM", "depth_ssim", 3},       {"Spearman", "depth_spearman", 3}, {"valid", "depth_valid_share", 3},
+      {"style", "style", 3},           {"content", "content", 3},         {"grey SSIM", "grey_ssim", 3},
       {"white %", "white_percent", 2}, {"black %", "black_percent", 2}};
   std::vector<Column> columns;
   for (const auto& column : all)
@@ -69,7 +69,8 @@ LostPixels lost_pixels(const Image& picture) {
   std::int64_t white = 0, black = 0;
   const std::size_t pixels = picture.pixels.size() / 3;
   for (std::size_t i = 0; i < pixels; ++i) {
-    const auto [least, most] = std::minmax({picture.pixels[3 * i], picture.pixels[3 * i + 1], picture.pixels[3 * i + 2]});
+    const auto [least, most] =
+        std::minmax({picture.pixels[3 * i], picture.pixels[3 * i + 1], picture.pixels[3 * i + 2]});
     white += least >= kWhite;
     black += most <= kBlack;
   }

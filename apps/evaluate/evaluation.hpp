@@ -15,7 +15,7 @@ namespace chiaro {
 struct Measurement {
   std::optional<DepthMetrics> depth;
   std::optional<PerceptualDistance> perceptual;
-  double grey_ssim = 0;  // of the photo and the stylised picture, see grey_similarity()
+  double grey_ssim = 0;         // of the photo and the stylised picture, see grey_similarity()
   double white = 0, black = 0;  // shares of pixels that are blown or blacked out, beyond the photo's own
 };
 

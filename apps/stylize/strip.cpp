@@ -13,7 +13,8 @@ constexpr std::int64_t kHeight = 240;
 
 // The result made from this photograph, or null.
 const std::string* result_of(const std::string& photo, const std::vector<StylizeJob>& jobs) {
-  const auto found = std::find_if(jobs.begin(), jobs.end(), [&](const auto& job) { return job.input == photo; });
+  const auto found =
+      std::find_if(jobs.begin(), jobs.end(), [&](const auto& job) { return job.input == photo; });
   return found == jobs.end() ? nullptr : &found->output;
 }
 
@@ -24,7 +25,8 @@ void write_strip(const std::string& path, const std::vector<std::vector<StylizeJ
   std::vector<std::vector<Image>> rows(styles.size() + 1);
   for (const StylizeJob& job : styles.at(0)) {
     if (rows[0].size() == columns) break;
-    const bool everywhere = std::ranges::all_of(styles, [&](const auto& jobs) { return result_of(job.input, jobs); });
+    const bool everywhere =
+        std::ranges::all_of(styles, [&](const auto& jobs) { return result_of(job.input, jobs); });
     if (!everywhere) continue;
     const Image photo = flatten_alpha(decode_image(job.input));
     const std::int64_t width = std::max<std::int64_t>(1, photo.width * kHeight / photo.height);

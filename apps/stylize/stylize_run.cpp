@@ -205,8 +205,8 @@ int stylize(const StylizeOptions& options) {
 
   if (options.verbose) fmt::print("peak resident memory {}\n", format_bytes(peak_resident_bytes()));
   if (!failed.empty() && jobs.size() > 1)
-    fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n", failed.size(),
-               jobs.size());
+    fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n",
+               failed.size(), jobs.size());
   return failed.empty() ? 0 : 1;
 }
 

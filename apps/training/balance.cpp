@@ -63,7 +63,8 @@ class Trial {
     int measured = 0;
     for (; measured < batches && (measured == 0 || time_for_a_batch(part)); ++measured) {
       const double begin_s = clock_.seconds();
-      const auto found = trainer.gradient_norms(loader.next().pixels, step + measured, [this] { step_done(); });
+      const auto found =
+          trainer.gradient_norms(loader.next().pixels, step + measured, [this] { step_done(); });
       batch_s_ = clock_.seconds() - begin_s;
       for (std::size_t t = 0; t < norms.size(); ++t) norms[t] += found[t] / trainer.terms()[t].weight;
     }

@@ -80,8 +80,7 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
     colours_->send();
     depths_->send();
   };
-  step_.emplace(context_, config, *session_, params_, feed,
-                ranges_of(params_, config.depth.encoder_lr));
+  step_.emplace(context_, config, *session_, params_, feed, ranges_of(params_, config.depth.encoder_lr));
 }
 
 void DepthTrainer::initialize(const TrainConfig& config) {

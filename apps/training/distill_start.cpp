@@ -55,7 +55,8 @@ class Responses {
 
  private:
   // to += a^T b
-  void add_products(const std::vector<float>& a, const std::vector<float>& b, std::int64_t pixels, Matrix& to) const {
+  void add_products(const std::vector<float>& a, const std::vector<float>& b, std::int64_t pixels,
+                    Matrix& to) const {
     std::vector<float> products(static_cast<std::size_t>(n_ * n_));
     Context host = Context::current();
     gemm::run(host, {.m = n_,
@@ -83,13 +84,14 @@ class Responses {
 };
 
 // The responses of one convolution: of the whole network, and of its filters on what the factors so far pass on.
-Responses measure(Context& context, const DistillStart& start, const std::string& conv, const std::string& input,
-                  BatchBuilder& batches, Shape picture, ParamStore& params) {
+Responses measure(Context& context, const DistillStart& start, const std::string& conv,
+                  const std::string& input, BatchBuilder& batches, Shape picture, ParamStore& params) {
   const NamedTensor &weight = tensor_of(start.whole_weights, conv + ".weight"),
                     &bias = tensor_of(start.whole_weights, conv + ".bias");
   const std::int64_t k = weight.shape.at(0);
   ParamStore filters(ParamStore::Kind::Frozen);
-  const Param w = add_param(filters, "weight", {k, weight.shape.at(1), weight.shape.at(2), weight.shape.at(3)}),
+  const Param w = add_param(filters, "weight",
+                            {k, weight.shape.at(1), weight.shape.at(2), weight.shape.at(3)}),
               b = add_param(filters, "bias", {1, 1, 1, k});
   filters.allocate();
   std::ranges::copy(weight.values, filters.value(w.index));
@@ -99,7 +101,8 @@ Responses measure(Context& context, const DistillStart& start, const std::string
   Graph graph(context);
   const TensorId photo = graph.add_input("photo", {picture, DType::F32});
   const TensorId wanted = start.whole.build(graph, photo, DType::F32, {conv}, "whole/").at(conv);
-  const TensorId passed = build_vgg(graph, params, photo, start.factors, DType::F32, {input}, "factors/").at(input);
+  const TensorId passed =
+      build_vgg(graph, params, photo, start.factors, DType::F32, {input}, "factors/").at(input);
   const TensorId found =
       graph.add("filters", std::make_unique<Conv2dLayer>(w, b, Conv2dOptions{.pad = {1, 1, 1, 1}}), {passed});
   graph.keep(wanted);
@@ -123,7 +126,8 @@ void combine_filters(const Matrix& p, const NamedTensor& filters, std::span<floa
     std::vector<double> sum(static_cast<std::size_t>(length));
     for (std::int64_t k = 0; k < p.columns; ++k)
       for (std::int64_t i = 0; i < length; ++i)
-        sum[static_cast<std::size_t>(i)] += p(row, k) * filters.values[static_cast<std::size_t>(k * length + i)];
+        sum[static_cast<std::size_t>(i)] +=
+            p(row, k) * filters.values[static_cast<std::size_t>(k * length + i)];
     std::ranges::copy(sum, to.begin() + row * length);
   });
 }
@@ -132,11 +136,13 @@ void split(const DistillStart& start, const std::string& conv, std::int64_t rank
            ParamStore& params) {
   const Matrix xx = responses.covariance_xx(), yx = responses.covariance_yx();
   if (std::ranges::all_of(xx.values, [](double value) { return value == 0; }))
-    throw Error("{} of the network to imitate answers the same to all of the first {} batches", conv, kBatches);
+    throw Error("{} of the network to imitate answers the same to all of the first {} batches", conv,
+                kBatches);
   const Matrix map = transposed(solve_positive(xx, transposed(yx), kRidge));
   const Matrix u = dominant_space(product(product(map, xx), transposed(map)), rank);
   const Matrix p = product(transposed(u), map);
-  combine_filters(p, tensor_of(start.whole_weights, conv + ".weight"), values_of(params, conv + ".reduce.weight"));
+  combine_filters(p, tensor_of(start.whole_weights, conv + ".weight"),
+                  values_of(params, conv + ".reduce.weight"));
   std::ranges::copy(u.values, values_of(params, conv + ".weight").begin());
   // mean of y = U P (mean of x without the filters' bias) + bias
   const NamedTensor& before = tensor_of(start.whole_weights, conv + ".bias");
@@ -144,8 +150,7 @@ void split(const DistillStart& start, const std::string& conv, std::int64_t rank
   for (std::int64_t i = 0; i < x.rows; ++i) x(i, 0) -= before.values[static_cast<std::size_t>(i)];
   const Matrix passed = product(u, product(p, x)), y = responses.mean_y();
   const std::span<float> bias = values_of(params, conv + ".bias");
-  for (std::size_t i = 0; i < bias.size(); ++i)
-    bias[i] = static_cast<float>(y.values[i] - passed.values[i]);
+  for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<float>(y.values[i] - passed.values[i]);
 }
 
 }  // namespace
@@ -171,7 +176,8 @@ void start_from_whole(Context& context, const DistillStart& start, BatchBuilder&
     const auto rank = start.factors.ranks.find(conv);
     if (rank == start.factors.ranks.end()) {
       for (const char* part : {".weight", ".bias"})
-        std::ranges::copy(tensor_of(start.whole_weights, conv + part).values, values_of(params, conv + part).begin());
+        std::ranges::copy(tensor_of(start.whole_weights, conv + part).values,
+                          values_of(params, conv + part).begin());
     } else {
       const auto place = std::ranges::find(names, conv);
       require(place != names.begin(), "{} reads the picture and cannot be split", conv);

@@ -20,8 +20,8 @@ constexpr const char* kFeature = "feature ";
 constexpr const char* kGram = "gram ";
 
 // Every convolution up to the deepest of the layers but the first, whose three channels are few already.
-VggConfig factors_of(const DistillConfig& distill, const VggConfig& whole, const std::vector<std::string>& layers,
-                     const std::string& file) {
+VggConfig factors_of(const DistillConfig& distill, const VggConfig& whole,
+                     const std::vector<std::string>& layers, const std::string& file) {
   if (!whole.ranks.empty())
     throw Error("{}: is in factors itself; give the whole VGG-{} as weights.vgg19", file, whole.depth);
   if (std::ssize(distill.ranks) != kVggBlocks)
@@ -83,7 +83,8 @@ DistillTrainer::DistillTrainer(Context& context, const TrainConfig& config, DTyp
     load_parameters(params_, start.parameters, config.model.init);
   } else if (photos) {
     BatchBuilder batches(photos, batch_options(config));
-    start_from_whole(context, {.whole_weights = weights, .whole = *teacher_, .factors = config_, .layers = layers_},
+    start_from_whole(context,
+                     {.whole_weights = weights, .whole = *teacher_, .factors = config_, .layers = layers_},
                      batches, session_->graph().shape(photo_), params_);
   }
 }
@@ -103,7 +104,8 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
     if (distill.feature_weight != 0)
       graph.add_loss(
           kFeature + layer, kFeature + layer,
-          std::make_unique<RelativeFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}), pair);
+          std::make_unique<RelativeFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}),
+          pair);
     if (distill.gram_weight != 0)
       graph.add_loss(
           kGram + layer, kGram + layer,
@@ -137,8 +139,7 @@ const DistillErrors& DistillTrainer::forward(std::span<const std::uint8_t> photo
 void DistillTrainer::read_errors() {
   for (std::size_t i = 0; i < errors_.feature.size(); ++i)
     errors_.feature[i] = session_->loss(kFeature + layers_[i]);
-  for (std::size_t i = 0; i < errors_.gram.size(); ++i)
-    errors_.gram[i] = session_->loss(kGram + layers_[i]);
+  for (std::size_t i = 0; i < errors_.gram.size(); ++i) errors_.gram[i] = session_->loss(kGram + layers_[i]);
 }
 
 WeightsFile DistillTrainer::weights_file(const std::string& provenance) const {

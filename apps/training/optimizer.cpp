@@ -47,11 +47,16 @@ double norm_of(Context& context, ConstTensorView x) {
   return result;
 }
 
-Optimizer::Optimizer(Context& context, const OptimizerConfig& config, std::int64_t iterations, ParamStore& params,
-                     std::vector<ParamRange> ranges)
-    : context_(context), config_(config), iterations_(iterations), params_(params), ranges_(std::move(ranges)) {
+Optimizer::Optimizer(Context& context, const OptimizerConfig& config, std::int64_t iterations,
+                     ParamStore& params, std::vector<ParamRange> ranges)
+    : context_(context),
+      config_(config),
+      iterations_(iterations),
+      params_(params),
+      ranges_(std::move(ranges)) {
   if (ranges_.empty()) ranges_ = {{0, params.slab_count()}};
-  const auto factor_bytes = static_cast<std::int64_t>((ranges_.size() + 1) * kFactorBytes);  // the averages' at the end
+  const auto factor_bytes =
+      static_cast<std::int64_t>((ranges_.size() + 1) * kFactorBytes);  // the averages' at the end
   const MemoryKind memory = compute_memory(context);
   factors_ = Buffer(factor_bytes, "factors of the optimiser", memory);
   norm_ = Buffer(sizeof(double), "norm of the gradient", memory);

@@ -22,9 +22,9 @@ double averaging_rate(const OptimizerConfig& config, std::int64_t step);
 
 // A part of the slab that learns at a rate of its own.
 struct ParamRange {
-  std::int64_t first, count;   // floats
-  double lr_factor = 1;        // of the learning rate
-  std::int64_t waits = 0;      // steps in which it does not learn; its moments do
+  std::int64_t first, count;  // floats
+  double lr_factor = 1;       // of the learning rate
+  std::int64_t waits = 0;     // steps in which it does not learn; its moments do
 };
 
 // L2 norm of an fp32 tensor in the memory of the context's device. Waits.

@@ -219,7 +219,8 @@ void write_report(const RunFolder& folder) {
                 : "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
   if (!metrics.by_style.empty())
     html +=
-        "<h2>Style loss of each style</h2><p>Unweighted. Styles with strong contrasts have larger ones: compare each with "
+        "<h2>Style loss of each style</h2><p>Unweighted. Styles with strong contrasts have larger ones: "
+        "compare each with "
         "itself.</p>" +
         chart(metrics.by_style);
   metrics.validation.erase("pixels");

@@ -13,9 +13,9 @@ TrainConfig without_folders(TrainConfig config) {
   for (std::string& path : config.data.train) strip(path);
   for (std::string& path : config.distill.validation) strip(path);
   for (StyleConfig& style : config.styles) strip(style.image);
-  for (std::string* path : {&config.weights.vgg19, &config.weights.vgg16,
-                            &config.weights.resnet_upproj, &config.model.init, &config.depth.train_list,
-                            &config.depth.validation_list, &config.depth.encoder_weights, &config.train.out})
+  for (std::string* path : {&config.weights.vgg19, &config.weights.vgg16, &config.weights.resnet_upproj,
+                            &config.model.init, &config.depth.train_list, &config.depth.validation_list,
+                            &config.depth.encoder_weights, &config.train.out})
     strip(*path);
   return config;
 }

@@ -73,7 +73,8 @@ class Counter {
     if (type != "style_loss" || node.inputs.size() == 1) return;
     // Several styles: targets and their factors are mixed, and every picture has a value of its own.
     add({"row_mix_forward", "row_mix_forward"});
-    for (std::int64_t n = 1; n < graph_.shape(node.inputs[0]).n; ++n) add({"gram_style_finish", "finish_sum"});
+    for (std::int64_t n = 1; n < graph_.shape(node.inputs[0]).n; ++n)
+      add({"gram_style_finish", "finish_sum"});
   }
 
   void backward(const Graph::Node& node, bool in_place) {

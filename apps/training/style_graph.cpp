@@ -54,7 +54,7 @@ Image load_style_picture(const StyleConfig& config) {
 }
 
 std::map<std::string, StyleTargets> picture_targets(Context& context, const FeatureTerm& style,
-                                              const StyleConfig& config, DType dtype) {
+                                                    const StyleConfig& config, DType dtype) {
   const Image picture = load_style_picture(config);
   const Shape shape{1, picture.height, picture.width, 3};
   const Buffer pixels(shape.count() * 4, "style picture");
@@ -65,7 +65,8 @@ std::map<std::string, StyleTargets> picture_targets(Context& context, const Feat
 }
 
 // Of the right size, and not for use.
-std::map<std::string, StyleTargets> placeholder_targets(Context& context, const FeatureTerm& style, DType dtype) {
+std::map<std::string, StyleTargets> placeholder_targets(Context& context, const FeatureTerm& style,
+                                                        DType dtype) {
   constexpr Shape kSmallPicture{1, 64, 64, 3};
   Graph graph(context);
   const TensorId picture = graph.add_input("style picture", {kSmallPicture, DType::F32});
@@ -78,7 +79,8 @@ std::map<std::string, StyleTargets> placeholder_targets(Context& context, const 
 }
 
 std::map<std::string, StyleTargets> all_targets(Context& context, const FeatureTerm& style,
-                                                const TrainConfig& config, DType dtype, GraphPurpose purpose) {
+                                                const TrainConfig& config, DType dtype,
+                                                GraphPurpose purpose) {
   std::vector<std::map<std::string, StyleTargets>> styles;
   std::vector<double> weights;
   for (const StyleConfig& one : config.styles) {
@@ -103,7 +105,8 @@ class LossNetworkLoader {
 
  private:
   std::unique_ptr<LossNetwork> make(const std::string& name, const std::vector<std::string>& layers) {
-    if (purpose_ == GraphPurpose::Plan && weights_of(weights_, name) == kDownloadWeights) return declare_network(name);
+    if (purpose_ == GraphPurpose::Plan && weights_of(weights_, name) == kDownloadWeights)
+      return declare_network(name);
     const std::string path =
         loss_weights_file(weights_of(weights_, name), name, shipped_models(), weights_.base_url);
     const bool random = path == kRandomWeights;
@@ -158,14 +161,15 @@ StyleObjective make_objective(const TrainConfig& config, GraphPurpose purpose, S
 
 TransformNetConfig transform_net_config(const TrainConfig& config) {
   const ModelConfig& model = config.model;
-  TransformNetConfig network{.width = model.width,
-                             .residual_blocks = model.residual_blocks,
-                             .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
-                             .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
-                             .norm_eps = model.norm_eps,
-                             .output = model.output == "tanh150"  ? OutputRange::Tanh150
-                                       : model.output == "linear" ? OutputRange::Linear
-                                                                  : OutputRange::Scaled150};
+  TransformNetConfig network{
+      .width = model.width,
+      .residual_blocks = model.residual_blocks,
+      .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
+      .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
+      .norm_eps = model.norm_eps,
+      .output = model.output == "tanh150"  ? OutputRange::Tanh150
+                : model.output == "linear" ? OutputRange::Linear
+                                           : OutputRange::Scaled150};
   for (const StyleConfig& style : config.styles) network.styles.push_back(style_name(style));
   return network;
 }

@@ -34,10 +34,12 @@ std::vector<ParamRange> ranges_of(const ParamStore& params, const OptimizerConfi
 std::optional<std::filesystem::path> start_file(const std::string& init, const TransformNetConfig& network,
                                                 std::vector<std::string>& notes) {
   if (init == kRandomWeights) return {};
-  if (!init.empty()) return init == kBaseModel ? find_model(init, shipped_models()) : std::filesystem::path(init);
+  if (!init.empty())
+    return init == kBaseModel ? find_model(init, shipped_models()) : std::filesystem::path(init);
   const std::filesystem::path base = shipped_models() / (std::string(kBaseModel) + ".h5");
   if (!std::filesystem::exists(base)) return {};
-  const TransformNetConfig found = plain_config(transform_net_from_json(read_weights(base).architecture, base));
+  const TransformNetConfig found =
+      plain_config(transform_net_from_json(read_weights(base).architecture, base));
   if (found == plain_config(network)) return base;
   notes.push_back(fmt::format("the network begins with random values: the base that comes with chiaro is {}",
                               transform_net_to_json(found)));
@@ -98,7 +100,8 @@ std::vector<NamedTensor> StyleTrainer::parameters() const {
 void StyleTrainer::stage(std::span<const std::uint8_t> photos, std::int64_t step) {
   photos_->stage(photos);
   if (!shares_feed_) return;
-  const std::int64_t rows = network_.rows(), pictures = static_cast<std::int64_t>(staged_shares_.size()) / rows;
+  const std::int64_t rows = network_.rows(),
+                     pictures = static_cast<std::int64_t>(staged_shares_.size()) / rows;
   std::ranges::fill(staged_shares_, 0.f);
   for (std::int64_t i = 0; i < pictures; ++i)
     staged_shares_[static_cast<std::size_t>(i * rows + ((step - 1) * pictures + i) % rows)] = 1;

@@ -93,7 +93,7 @@ class StyleTrainer {
   std::optional<TensorFeed> shares_feed_;  // of several styles
   std::optional<TrainingStep> step_;
   std::vector<Term> terms_;
-   std::vector<std::string> notes_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace chiaro

@@ -17,7 +17,8 @@ namespace {
 
 std::unique_ptr<TrainingTask> make_task(const TaskSetup& setup) {
   if (setup.config.task != "style" && setup.config.optimizer.average > 0)
-    throw Error("optimizer.average = {}: is for task = \"style\"; set it to 0", setup.config.optimizer.average);
+    throw Error("optimizer.average = {}: is for task = \"style\"; set it to 0",
+                setup.config.optimizer.average);
   if (setup.config.task == "depth") return make_depth_task(setup);
   if (setup.config.task == "distill") return make_distill_task(setup);
   return make_style_task(setup);
@@ -27,7 +28,8 @@ TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, c
                      const RunClock& clock) {
   TrainConfig result =
       balance_losses(context, config, open_photo_source(config.data.train), dtype, options.session, clock);
-  fmt::print(stderr, "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}, range {:.4g}\n",
+  fmt::print(stderr,
+             "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}, range {:.4g}\n",
              result.loss.style.weight, result.loss.content.weight, result.loss.depth.weight,
              result.loss.tv_weight, result.loss.range_weight);
   return result;
@@ -66,9 +68,11 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   const std::int64_t iterations = load_config(folder.config_file()).train.iterations;
   TrainConfig config = load_config(folder.config_file(), overrides);
   if (config.optimizer.schedule == "cosine" && config.train.iterations != iterations)
-    throw Error("--resume with --set train.iterations={}: optimizer.schedule = \"cosine\" has used the length of the run, "
-                "{}; for more, start a new run from this one's model with model.init",
-                config.train.iterations, iterations);
+    throw Error(
+        "--resume with --set train.iterations={}: optimizer.schedule = \"cosine\" has used the length of the "
+        "run, "
+        "{}; for more, start a new run from this one's model with model.init",
+        config.train.iterations, iterations);
   config.train.out = folder.path().string();
   RunClock clock(config.train.minutes);
   const DType dtype = choose_precision(context, config.train.precision);

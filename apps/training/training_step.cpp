@@ -2,8 +2,8 @@
 
 namespace chiaro {
 
-TrainingStep::TrainingStep(Context& context, const TrainConfig& config, Session& session,
-                           ParamStore& params, std::function<void()> feed, std::vector<ParamRange> ranges)
+TrainingStep::TrainingStep(Context& context, const TrainConfig& config, Session& session, ParamStore& params,
+                           std::function<void()> feed, std::vector<ParamRange> ranges)
     : optimizer_(context, config.optimizer, config.train.iterations, params, std::move(ranges)),
       work_(context, [this, &session, feed = std::move(feed)] {
         feed();

@@ -217,7 +217,8 @@ void assign_styles(TrainConfig& config, toml::table& table, const std::string& f
   config.styles.assign(list->size(), StyleConfig{});
   for (std::size_t i = 0; i < list->size(); ++i) {
     const toml::table* style = list->get(i)->as_table();
-    if (!style) throw Error("{}: style = {} is not allowed, expected tables: [[style]]", where, as_toml(*list));
+    if (!style)
+      throw Error("{}: style = {} is not allowed, expected tables: [[style]]", where, as_toml(*list));
     const auto keys = style_keys(config.styles[i]);
     resolve_defaults(keys, folder);
     assign_table(keys, *style, "style.", file, folder);
@@ -230,8 +231,11 @@ void check_styles(const TrainConfig& config, const std::string& file) {
   for (const StyleConfig& style : config.styles) {
     const std::string name = style_name(style);
     if (!is_style_name(name))
-      throw Error("{}: style.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at most 100, "
-                  "and not \"all\"", file, name);
+      throw Error(
+          "{}: style.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at "
+          "most 100, "
+          "and not \"all\"",
+          file, name);
     if (std::find(names.begin(), names.end(), name) != names.end())
       throw Error("{}: two styles are called '{}'; give them names: style.name", file, name);
     names.push_back(name);

@@ -31,7 +31,8 @@ struct ModelConfig {
   std::string padding = "reflect";   // or "zero"
   double norm_eps = 1e-5;
   std::string output = "scaled150";  // or "tanh150", "linear"
-  std::string init;  // model file to start from, kBaseModel, kRandomWeights; "" = the base where it fits, else random
+  std::string
+      init;  // model file to start from, kBaseModel, kRandomWeights; "" = the base where it fits, else random
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -60,7 +61,8 @@ std::string style_name(const StyleConfig& style);
 struct WeightsConfig {
   std::string vgg19 = "vgg19.h5", vgg16 = "vgg16.h5",
               resnet_upproj = "compact";  // or kRandomWeights, kCompactWeights, a VGG kDownloadWeights
-  std::string base_url = "https://storage.googleapis.com/tensorflow/keras-applications";  // of what is fetched
+  std::string base_url =
+      "https://storage.googleapis.com/tensorflow/keras-applications";  // of what is fetched
   bool operator==(const WeightsConfig&) const = default;
 };
 
@@ -82,8 +84,8 @@ struct LossConfig {
   FeatureLossConfig content = {"vgg19", {"relu4_2"}, {}, 7.5, 0.2};
   // For the compact depth network; benchmarks/results/depth says where the values come from.
   FeatureLossConfig depth = {"resnet_upproj", {"up_4x", "up_8x", "prediction"}, {}, 5e5, 0.4};
-  double tv_weight = 2e2;  // loss.tv.weight
-  double tv_share = 0;     // loss.tv.share
+  double tv_weight = 2e2;     // loss.tv.weight
+  double tv_share = 0;        // loss.tv.share
   double range_weight = 5e4;  // loss.range.weight: of values outside 0 to 255
   double range_share = 0.05;  // loss.range.share: of the gradient, were every value 10 outside
   bool operator==(const LossConfig&) const = default;
@@ -108,7 +110,8 @@ struct DepthConfig {
 
 // What task = "distill" trains: the VGG-19 of weights.vgg19 with its convolutions in two factors of low rank.
 struct DistillConfig {
-  std::vector<double> ranks = {24, 40, 64, 96, 96};  // by block, of its convolutions but the very first; whole numbers
+  std::vector<double> ranks = {24, 40, 64, 96,
+                               96};  // by block, of its convolutions but the very first; whole numbers
   std::vector<std::string> layers = {"relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
                                      "relu3_3", "relu4_1", "relu4_2", "relu5_1"};
   double feature_weight = 1, gram_weight = 1;  // of the mean relative errors of features and Gram matrices

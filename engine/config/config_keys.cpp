@@ -130,7 +130,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
       {"depth.overall_gain", NumberKey{&c.depth.overall_gain, at_least_0}, "all channels times one number"},
 
       {"distill.ranks", NumberListKey{&c.distill.ranks},
-       "of the convolutions of each of the five blocks; one that is no less than their channels leaves them whole"},
+       "of the convolutions of each of the five blocks; one that is no less than their channels leaves them "
+       "whole"},
       {"distill.layers", NameListKey{&c.distill.layers}, "of weights.vgg19, to be imitated"},
       {"distill.feature_weight", NumberKey{&c.distill.feature_weight, at_least_0},
        "of the relative error of the features"},
@@ -148,7 +149,8 @@ std::vector<ConfigKey> config_keys(TrainConfig& c) {
        "iterations in which only the norms of a style network learn"},
       {"optimizer.norm_lr", NumberKey{&c.optimizer.norm_lr, NumberKey::Positive},
        "factor of lr for the norms of a style network, where its styles are"},
-      {"optimizer.warmup", IntegerKey{&c.optimizer.warmup, 0, kAny}, "iterations in which lr grows to its full size"},
+      {"optimizer.warmup", IntegerKey{&c.optimizer.warmup, 0, kAny},
+       "iterations in which lr grows to its full size"},
       {"optimizer.schedule", ChoiceKey{&c.optimizer.schedule, {"constant", "cosine"}},
        "cosine: lr falls to 0 over train.iterations"},
       {"optimizer.decay_every", IntegerKey{&c.optimizer.decay_every, 0, kAny},

@@ -174,8 +174,8 @@ void run_backward(CudaStream stream, const BackwardArgs& args) {
     launch("instance_norm_finish_sums", moments::finish_sums_kernel,
            dim3(blocks_for(s.c, moments::kFinishChannels)),
            dim3(moments::kFinishChannels, moments::kFinishRows), 0, stream, partial, args.rstd, coefficients,
-           want_parameters ? args.dscale : nullptr, args.doffset, args.param_mode == GradientMode::Accumulate, false,
-           g);
+           want_parameters ? args.dscale : nullptr, args.doffset, args.param_mode == GradientMode::Accumulate,
+           false, g);
   }
   if (!outputs.dx && !outputs.dresidual) return;
   const ChannelGrid g = pick_channel_grid(1, pixels, s.c, vector, kBlocks);

@@ -11,8 +11,12 @@ namespace chiaro {
 
 enum class DType { F32, BF16 };
 
-constexpr std::int64_t size_of(DType dtype) { return dtype == DType::F32 ? 4 : 2; }
-constexpr const char* name_of(DType dtype) { return dtype == DType::F32 ? "fp32" : "bf16"; }
+constexpr std::int64_t size_of(DType dtype) {
+  return dtype == DType::F32 ? 4 : 2;
+}
+constexpr const char* name_of(DType dtype) {
+  return dtype == DType::F32 ? "fp32" : "bf16";
+}
 
 template <class T>
 inline constexpr DType dtype_of = std::is_same_v<std::remove_const_t<T>, float> ? DType::F32 : DType::BF16;
@@ -31,7 +35,9 @@ struct Shape {
   constexpr std::int64_t count() const { return n * h * w * c; }
   constexpr bool operator==(const Shape&) const = default;
 };
-inline std::string to_string(const Shape& s) { return fmt::format("({},{},{},{})", s.n, s.h, s.w, s.c); }
+inline std::string to_string(const Shape& s) {
+  return fmt::format("({},{},{},{})", s.n, s.h, s.w, s.c);
+}
 
 // A view that may be written. data is null for an optional argument that is absent.
 struct TensorView {
@@ -54,7 +60,8 @@ struct ConstTensorView {
   Shape shape;
 
   ConstTensorView() = default;
-  ConstTensorView(const void* data_, DType dtype_, Shape shape_) : data(data_), dtype(dtype_), shape(shape_) {}
+  ConstTensorView(const void* data_, DType dtype_, Shape shape_)
+      : data(data_), dtype(dtype_), shape(shape_) {}
   ConstTensorView(const TensorView& v) : data(v.data), dtype(v.dtype), shape(v.shape) {}
 
   explicit operator bool() const { return data != nullptr; }
@@ -90,7 +97,8 @@ struct Border {
   constexpr bool operator==(const Border&) const = default;
 };
 // Source index of padded coordinate i (0 = first border pixel) on an axis of the given extent.
-constexpr std::int64_t border_source(std::int64_t i, std::int64_t before, std::int64_t extent, BorderMode mode) {
+constexpr std::int64_t border_source(std::int64_t i, std::int64_t before, std::int64_t extent,
+                                     BorderMode mode) {
   const std::int64_t x = i - before;
   if (mode == BorderMode::Replicate) return x < 0 ? 0 : x >= extent ? extent - 1 : x;
   return x < 0 ? -x : x >= extent ? 2 * extent - 2 - x : x;

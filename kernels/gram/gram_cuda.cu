@@ -175,7 +175,7 @@ struct Finish {
   Config config;
   const float* target = nullptr;  // (C,C)
   double coefficient = 0;
-  float factor = 1;  // of g - target in dg
+  float factor = 1;               // of g - target in dg
   const float* weight = nullptr;  // one more factor of both, or null
 
   template <int V>

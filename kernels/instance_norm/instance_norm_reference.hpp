@@ -50,7 +50,8 @@ void forward(const Shape& s, const T* x, const Real<T>* gamma, const Real<T>* be
         for (std::int64_t j = 0; j < outer.w; ++j) {
           const std::int64_t h = border_source(i, out.top, s.h, out.mode),
                              w = border_source(j, out.left, s.w, out.mode);
-          Real<T> z = gamma[parameter(s, attr, n, c)] * (value(h, w) - m) * r + beta[parameter(s, attr, n, c)];
+          Real<T> z =
+              gamma[parameter(s, attr, n, c)] * (value(h, w) - m) * r + beta[parameter(s, attr, n, c)];
           if (attr.relu && z < 0) z = 0;
           if (residual) z += Real<T>(residual[position(s, attr.residual_border, n, h, w, c)]);
           y[((n * outer.h + i) * outer.w + j) * s.c + c] = T(z);

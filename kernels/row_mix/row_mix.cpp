@@ -9,8 +9,8 @@ namespace chiaro::row_mix {
 namespace {
 
 void check_sizes(const char* op, const Sizes& s) {
-  require(s.pictures > 0 && s.rows > 0 && s.length > 0, "{}: {} pictures, {} rows of length {}", op, s.pictures,
-          s.rows, s.length);
+  require(s.pictures > 0 && s.rows > 0 && s.length > 0, "{}: {} pictures, {} rows of length {}", op,
+          s.pictures, s.rows, s.length);
 }
 
 }  // namespace

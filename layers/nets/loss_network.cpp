@@ -28,7 +28,8 @@ std::int64_t parse_width(const nlohmann::json& architecture, const std::string& 
 }
 
 // {"conv3_2":64, ...}
-std::map<std::string, std::int64_t> parse_ranks(const nlohmann::json& architecture, int depth, const std::string& file) {
+std::map<std::string, std::int64_t> parse_ranks(const nlohmann::json& architecture, int depth,
+                                                const std::string& file) {
   std::map<std::string, std::int64_t> ranks;
   const nlohmann::json found = architecture.value("ranks", nlohmann::json::object());
   require(found.is_object(), "{}: ranks {} are no object", file, found.dump());
@@ -45,8 +46,11 @@ VggConfig parse_vgg(const WeightsFile& weights, const std::string& file) {
   try {
     const auto json = nlohmann::json::parse(weights.architecture);
     if (json.contains("heads"))
-      throw Error("{}: a narrow network that imitates a VGG, which older versions of chiaro made; give the VGG itself, or "
-                  "\"compact\"", file);
+      throw Error(
+          "{}: a narrow network that imitates a VGG, which older versions of chiaro made; give the VGG "
+          "itself, or "
+          "\"compact\"",
+          file);
     VggConfig config;
     config.depth = weights.kind == "vgg16" ? 16 : 19;
     config.width = parse_width(json, file);

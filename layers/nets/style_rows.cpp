@@ -23,12 +23,13 @@ NamedTensor mixed(const NamedTensor& table, std::int64_t rows, const std::vector
                   const std::string& file) {
   const auto count = static_cast<std::int64_t>(table.values.size());
   if (count == 0 || count % rows != 0)
-    throw Error("{}: tensor '{}' has {} values, which are not rows for {} styles", file, table.name, count, rows);
+    throw Error("{}: tensor '{}' has {} values, which are not rows for {} styles", file, table.name, count,
+                rows);
   const std::int64_t results = static_cast<std::int64_t>(shares.size()) / rows, length = count / rows;
   NamedTensor result{table.name, {length}, std::vector<float>(static_cast<std::size_t>(results * length))};
   if (results > 1) result.shape = {results, 1, 1, length};
-  row_mix::cpu::forward({.pictures = results, .rows = rows, .length = length}, shares.data(), table.values.data(),
-                        result.values.data());
+  row_mix::cpu::forward({.pictures = results, .rows = rows, .length = length}, shares.data(),
+                        table.values.data(), result.values.data());
   return result;
 }
 
@@ -90,9 +91,10 @@ std::vector<float> row_shares(const TransformNetConfig& config, const std::vecto
   for (const auto& share : shares) {
     const auto found = std::find(config.styles.begin(), config.styles.end(), share.name);
     if (found == config.styles.end())
-      throw Error("{}: has no style '{}'; {}{}", file, share.name,
-                  config.styles.empty() ? "its only style has no name" : "there are: " + listed(config.styles),
-                  did_you_mean(share.name, config.styles));
+      throw Error(
+          "{}: has no style '{}'; {}{}", file, share.name,
+          config.styles.empty() ? "its only style has no name" : "there are: " + listed(config.styles),
+          did_you_mean(share.name, config.styles));
     rows[static_cast<std::size_t>(found - config.styles.begin())] = static_cast<float>(share.share);
   }
   return rows;
@@ -104,7 +106,8 @@ TransformNetConfig plain_config(TransformNetConfig config) {
   return config;
 }
 
-std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters, const TransformNetConfig& config,
+std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters,
+                                          const TransformNetConfig& config,
                                           const std::vector<float>& row_shares) {
   if (config.rows() > 1)
     for (auto& tensor : parameters)
@@ -113,7 +116,8 @@ std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters, c
   return parameters;
 }
 
-WeightsFile choose_style(WeightsFile network, const std::vector<StyleShare>& shares, const std::string& file) {
+WeightsFile choose_style(WeightsFile network, const std::vector<StyleShare>& shares,
+                         const std::string& file) {
   const TransformNetConfig config = transform_net_from_json(network.architecture, file);
   const std::vector<float> rows = row_shares(config, shares, file);
   network.parameters = plain_parameters(std::move(network.parameters), config, rows);
@@ -137,7 +141,8 @@ std::vector<NamedTensor> start_parameters(const WeightsFile& from, const Transfo
   const std::int64_t old_rows = found.rows(), rows = config.rows();
   std::vector<float> shares(static_cast<std::size_t>(rows * old_rows), 1.f / static_cast<float>(old_rows));
   for (std::int64_t row = 0; row < rows && !config.styles.empty(); ++row) {
-    const auto same = std::find(found.styles.begin(), found.styles.end(), config.styles[static_cast<std::size_t>(row)]);
+    const auto same =
+        std::find(found.styles.begin(), found.styles.end(), config.styles[static_cast<std::size_t>(row)]);
     if (same == found.styles.end()) continue;
     float* own = shares.data() + row * old_rows;
     std::fill_n(own, old_rows, 0.f);
@@ -148,7 +153,8 @@ std::vector<NamedTensor> start_parameters(const WeightsFile& from, const Transfo
     if (is_table(tensor)) tensor = mixed(tensor, old_rows, shares, file);
   if (found.output == config.output) return parameters;
   if (found.output == OutputRange::Scaled150) scale_output(parameters, kAmplitude, kCentre);
-  if (config.output == OutputRange::Scaled150) scale_output(parameters, 1 / kAmplitude, -kCentre / kAmplitude);
+  if (config.output == OutputRange::Scaled150)
+    scale_output(parameters, 1 / kAmplitude, -kCentre / kAmplitude);
   return parameters;
 }
 

@@ -30,7 +30,8 @@ std::vector<float> row_shares(const TransformNetConfig& config, const std::vecto
 
 TransformNetConfig plain_config(TransformNetConfig config);
 // Parameters of the network of this configuration, as save_parameters() gives them, to those of its plain form.
-std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters, const TransformNetConfig& config,
+std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters,
+                                          const TransformNetConfig& config,
                                           const std::vector<float>& row_shares);
 
 // The file's plain network; its provenance says which style that is.

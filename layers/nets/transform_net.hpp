@@ -32,7 +32,8 @@ struct TransformNetConfig {
   Padding padding = Padding::Reflect;
   double norm_eps = 1e-5;
   OutputRange output = OutputRange::Linear;
-  std::vector<std::string> styles = {};  // their names, in the order of the rows; none: one style without a name
+  std::vector<std::string> styles =
+      {};  // their names, in the order of the rows; none: one style without a name
 
   std::int64_t rows() const { return styles.empty() ? 1 : static_cast<std::int64_t>(styles.size()); }
   bool operator==(const TransformNetConfig&) const = default;
@@ -43,8 +44,8 @@ inline constexpr std::int64_t kTransformNetMinimumSize = 16;
 // Adds the network to the graph, its parameters to the store, and returns the output picture. `dtype` is that
 // of activations and working weights. shares: of several styles in every picture, (N,1,1,rows), fp32, that add up to 1;
 // a network of one style takes none.
-TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture, const TransformNetConfig& config,
-                             DType dtype, TensorId shares = -1);
+TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
+                             const TransformNetConfig& config, DType dtype, TensorId shares = -1);
 
 // The parameters of the network without a graph.
 void declare_transform_net(ParamStore& store, const TransformNetConfig& config);

@@ -69,9 +69,11 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
       const auto rank = config.ranks.find(name);
       const bool factors = rank != config.ranks.end();
       if (factors) {
-        const Param reduce = add_param(store, name + ".reduce.weight", {rank->second, 3, 3, graph.shape(x).c});
+        const Param reduce =
+            add_param(store, name + ".reduce.weight", {rank->second, 3, 3, graph.shape(x).c});
         x = graph.add(prefix + name + ".reduce",
-                      std::make_unique<Conv2dLayer>(reduce, Param{}, Conv2dOptions{.pad = {1, 1, 1, 1}}), {x});
+                      std::make_unique<Conv2dLayer>(reduce, Param{}, Conv2dOptions{.pad = {1, 1, 1, 1}}),
+                      {x});
       }
       const std::int64_t extent = factors ? 1 : 3, pad = extent / 2;
       const Param weight = add_param(store, name + ".weight", {k, extent, extent, graph.shape(x).c});
@@ -81,11 +83,12 @@ std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, Tenso
       const std::string relu_name = "relu" + name.substr(4);
       // A pool that alone reads the convolution's output applies the mask of its ReLU on the way back.
       pool_masks = fused && !wanted(relu_name) && i + 2 <= deepest && names[i + 2].starts_with("pool");
-      x = graph.add(prefix + (fused ? relu_name : name),
-                    std::make_unique<Conv2dLayer>(
-                        weight, bias,
-                        Conv2dOptions{.pad = {pad, pad, pad, pad}, .relu = fused, .gradient_is_masked = pool_masks}),
-                    {x});
+      x = graph.add(
+          prefix + (fused ? relu_name : name),
+          std::make_unique<Conv2dLayer>(
+              weight, bias,
+              Conv2dOptions{.pad = {pad, pad, pad, pad}, .relu = fused, .gradient_is_masked = pool_masks}),
+          {x});
     } else if (is_pool) {
       const Shape s = graph.shape(x);
       require(s.h >= 2 && s.w >= 2, "{}: the picture is too small for layer {}", network_name(config.depth),

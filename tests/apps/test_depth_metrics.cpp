@@ -320,7 +320,9 @@ TEST_CASE("perceptual distance: photo, style and the formulas") {
   }
   CHECK(found.style_raw == doctest::Approx(style_sum).epsilon(1e-4));
   CHECK(found.style == doctest::Approx(style_sum / photo_sum).epsilon(1e-4));
-  const auto content = [&](const Image& picture) { return read_tensor(context, network.look(picture).at("relu4_2")); };
+  const auto content = [&](const Image& picture) {
+    return read_tensor(context, network.look(picture).at("relu4_2"));
+  };
   const double of_other = mean_square(content(other), content(photo));
   CHECK(found.content_raw == doctest::Approx(of_other).epsilon(1e-6));
   CHECK(found.content ==

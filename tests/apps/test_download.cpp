@@ -47,17 +47,22 @@ TEST_CASE("download: what is not the known file is not kept, and the reason is s
     return error;
   };
   HttpServer other([](const std::string&) { return HttpServer::ok("hullo"); });
-  CHECK(error_from(other.url()) == other.url() + "/greetings/hello.txt: is not the file that is known: its MD5 is "
-                                                 "54bf43965e2bbaa20c22c22ca7b4e9c7, expected " + std::string(kHello.md5));
-  HttpServer missing([](const std::string&) { return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"; });
-  CHECK(contains(error_from(missing.url()), "/greetings/hello.txt: cannot be fetched: The requested URL returned error: 404"));
+  CHECK(error_from(other.url()) == other.url() +
+                                       "/greetings/hello.txt: is not the file that is known: its MD5 is "
+                                       "54bf43965e2bbaa20c22c22ca7b4e9c7, expected " +
+                                       std::string(kHello.md5));
+  HttpServer missing(
+      [](const std::string&) { return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"; });
+  CHECK(contains(error_from(missing.url()),
+                 "/greetings/hello.txt: cannot be fetched: The requested URL returned error: 404"));
   HttpServer broken([](const std::string&) { return "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"; });
   CHECK(contains(error_from(broken.url()), ": cannot be fetched: "));
   HttpServer silent([](const std::string&) { return ""; });
   CHECK(contains(error_from(silent.url()), ": cannot be fetched: "));
   const std::string offline = error_from("http://127.0.0.1:9");
   CHECK(contains(offline, "http://127.0.0.1:9/greetings/hello.txt: cannot be fetched: "));
-  CHECK(contains(offline, "; fetch it by other means and give its path, or save it as " + (cache / "hello.txt").string()));
+  CHECK(contains(offline, "; fetch it by other means and give its path, or save it as " +
+                              (cache / "hello.txt").string()));
   CHECK(contains(error_from("ftp://127.0.0.1"), ": cannot be fetched: "));
 }
 
@@ -69,9 +74,11 @@ TEST_CASE("download: where nothing can be written it says so") {
                  "/file/cache: cannot be made: "));
 }
 
-TEST_CASE("train_engine: weights.vgg19 = download asks the server that is named, and takes what is in the cache") {
+TEST_CASE(
+    "train_engine: weights.vgg19 = download asks the server that is named, and takes what is in the cache") {
   const test::TinyTraining tiny;
-  HttpServer server([](const std::string&) { return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"; });
+  HttpServer server(
+      [](const std::string&) { return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"; });
   const std::string name = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5";
   setenv("XDG_CACHE_HOME", (tiny / "cache").c_str(), 1);
   const test::Words words{"weights.vgg19=download", "weights.base_url=" + server.url()};

@@ -129,10 +129,8 @@ TEST_CASE("import_weights: refusals are one line, and nothing is written") {
 
 TEST_CASE("import_weights: a style out of several, for other programs") {
   const test::TemporaryFolder folder;
-  const TransformNetConfig config{.width = 4,
-                                  .residual_blocks = 1,
-                                  .output = OutputRange::Scaled150,
-                                  .styles = {"wave", "scream"}};
+  const TransformNetConfig config{
+      .width = 4, .residual_blocks = 1, .output = OutputRange::Scaled150, .styles = {"wave", "scream"}};
   ParamStore params(ParamStore::Kind::Frozen);
   declare_transform_net(params, config);
   params.allocate();
@@ -147,7 +145,9 @@ TEST_CASE("import_weights: a style out of several, for other programs") {
   CHECK(transform_net_from_json(read_weights(all).architecture, all) == config);
 
   const std::string plain = folder / "plain.h5";
-  REQUIRE(import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", plain}).status == 0);
+  REQUIRE(
+      import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", plain}).status ==
+      0);
   const WeightsFile mixed = read_weights(plain);
   CHECK(transform_net_from_json(mixed.architecture, plain) == plain_config(config));
   CHECK(mixed.find("norm1.gamma")->values == std::vector<float>{0.25f + 0.75f * 3, 1, 1, 1});
@@ -158,7 +158,8 @@ TEST_CASE("import_weights: a style out of several, for other programs") {
     const auto without = import_weights({source, "--as", "transform_net", "-o", from_all});
     CHECK(without.status == 1);
     CHECK(contains(without.err, "has the styles wave, scream; say which"));
-    REQUIRE(import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", from_all}).status == 0);
+    REQUIRE(import_weights({source, "--as", "transform_net", "--style", "wave=1,scream=3", "-o", from_all})
+                .status == 0);
     REQUIRE(import_weights({plain, "--as", "transform_net", "-o", from_plain}).status == 0);
     CHECK(std::filesystem::file_size(from_all) > 1000);
   }

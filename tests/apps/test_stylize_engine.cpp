@@ -403,8 +403,8 @@ TEST_CASE("stylize_engine: --style takes one style, a mixture, or all") {
     CHECK(decode_image(here / "one.png") == expected(style));
   }
 
-  const ProgramResult all =
-      run({here / "a.png", here / "b.jpg", "-o", here / "out", "--style", "all", "--strip", here / "strip.png"});
+  const ProgramResult all = run(
+      {here / "a.png", here / "b.jpg", "-o", here / "out", "--style", "all", "--strip", here / "strip.png"});
   CHECK_MESSAGE(all.status == 0, all.err);
   for (const std::string style : {"wave", "scream", "night"}) {
     CHECK(decode_image(here / ("out/a_" + style + ".png")) == expected(style));
@@ -417,7 +417,8 @@ TEST_CASE("stylize_engine: --style takes one style, a mixture, or all") {
   CHECK(contains(none.err, "three.h5: has the styles wave, scream, night; say which"));
   const ProgramResult unknown = run({here / "a.png", "-o", here / "none.png", "--style", "waves"});
   CHECK(unknown.status == 1);
-  CHECK(contains(unknown.err, "three.h5: has no style 'waves'; there are: wave, scream, night; did you mean 'wave'?"));
+  CHECK(contains(unknown.err,
+                 "three.h5: has no style 'waves'; there are: wave, scream, night; did you mean 'wave'?"));
   const ProgramResult unnamed = here.stylize({here / "a.png", "-o", here / "none.png", "--style", "all"});
   CHECK(unnamed.status == 1);
   CHECK(contains(unnamed.err, "has one style, without a name"));

@@ -72,8 +72,9 @@ TEST_CASE("train_engine distill: a run leaves metrics, validations, checkpoints,
   }
 
   const WeightsFile model = load_network(tiny.run() + "/model.h5", "vgg19");
-  CHECK(model.architecture ==
-        R"({"depth":19,"width":8,"last_conv":"conv3_1","ranks":{"conv1_2":2,"conv2_1":3,"conv2_2":3,"conv3_1":5}})");
+  CHECK(
+      model.architecture ==
+      R"({"depth":19,"width":8,"last_conv":"conv3_1","ranks":{"conv1_2":2,"conv2_1":3,"conv2_2":3,"conv3_1":5}})");
   const auto provenance = nlohmann::json::parse(model.provenance);
   CHECK(provenance["iterations"] == 12);
   CHECK(provenance["validation"] == validations[2]["validation"]);
@@ -90,13 +91,16 @@ TEST_CASE("train_engine distill: a run leaves metrics, validations, checkpoints,
 TEST_CASE("train_engine distill: with ranks as large as there are channels it begins as the whole network") {
   const TinyDistill tiny;
   // Of 8, 16, 32, ... channels: the second convolution of a block and the first one are left whole, or hold all.
-  const auto result = tiny.train({"distill.ranks=[7,16,32,64,64]", "train.iterations=1", "distill.validation=[]"});
+  const auto result =
+      tiny.train({"distill.ranks=[7,16,32,64,64]", "train.iterations=1", "distill.validation=[]"});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   const auto step = test::read_metrics(tiny.run())[0];
   CHECK(step["raw"]["feature"].get<double>() < 0.02);
   CHECK(step["raw"]["gram"].get<double>() < 0.02);
   std::filesystem::remove_all(tiny.run());
-  REQUIRE(tiny.train({"distill.ranks=[8,16,32,64,64]", "train.iterations=1", "distill.validation=[]"}).status == 0);
+  REQUIRE(
+      tiny.train({"distill.ranks=[8,16,32,64,64]", "train.iterations=1", "distill.validation=[]"}).status ==
+      0);
   CHECK(test::read_metrics(tiny.run())[0]["raw"]["feature"].get<double>() == 0);
 }
 
@@ -206,7 +210,8 @@ TEST_CASE("train_engine distill: what is refused") {
     CHECK(!fs::exists(tiny.run()));
     return result.err;
   };
-  CHECK(refusal({"distill.ranks=[1,2,3]"}) == "train_engine: distill.ranks: 3 numbers, expected 5, one per block\n");
+  CHECK(refusal({"distill.ranks=[1,2,3]"}) ==
+        "train_engine: distill.ranks: 3 numbers, expected 5, one per block\n");
   CHECK(refusal({"distill.ranks=[1,2,2.5,3,3]"}) ==
         "train_engine: distill.ranks: 2.5 is no whole number of at least 1\n");
   CHECK(refusal({"distill.layers=relu3_9"}) ==
@@ -214,7 +219,8 @@ TEST_CASE("train_engine distill: what is refused") {
   CHECK(refusal({"distill.feature_weight=0", "distill.gram_weight=0"}) ==
         "train_engine: distill.feature_weight and distill.gram_weight are 0: there is nothing to train "
         "for\n");
-  CHECK(contains(refusal({"model.init=" + tiny.vgg()}), tiny.vgg() + ": tensor 'conv1_2.reduce.weight' is missing"));
+  CHECK(contains(refusal({"model.init=" + tiny.vgg()}),
+                 tiny.vgg() + ": tensor 'conv1_2.reduce.weight' is missing"));
   CHECK(contains(refusal({"weights.vgg19=" + tiny.path() + "/none.h5"}), "none.h5"));
   CHECK(contains(refusal({"distill.recolour=2"}), "recolour 2 must lie in 0 to 1"));
   CHECK(contains(refusal({"distill.validation=" + tiny.path() + "/none"}), tiny.path() + "/none"));
@@ -238,5 +244,6 @@ TEST_CASE("train_engine distill: model.init goes on with a network in factors") 
   REQUIRE(tiny.train({"model.init=" + model, "train.iterations=1", "optimizer.lr=1e-20"}).status == 0);
   const auto first = with_key(tiny.run(), "validation").back()["validation"];
   for (const char* layer : {"relu1_1", "relu2_2", "relu3_1"})
-    CHECK(first["gram"][layer].get<double>() == doctest::Approx(last["gram"][layer].get<double>()).epsilon(1e-4));
+    CHECK(first["gram"][layer].get<double>() ==
+          doctest::Approx(last["gram"][layer].get<double>()).epsilon(1e-4));
 }

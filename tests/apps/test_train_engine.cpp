@@ -174,10 +174,12 @@ TEST_CASE("train_engine: a photo that cannot be read is named at the end and doe
 TEST_CASE("train_engine: three styles in one network, each logged, previewed, and applied by its name") {
   TinyTraining tiny;
   tiny.take_three_styles();
-  const auto result = tiny.train({"optimizer.average=0.5", "optimizer.schedule=cosine", "optimizer.warmup=3"});
+  const auto result =
+      tiny.train({"optimizer.average=0.5", "optimizer.schedule=cosine", "optimizer.warmup=3"});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   // Two pictures a step: steps have the styles 0 1, 2 0, 1 2, 0 1, ...
-  const std::array<Words, 3> styles{Words{"first", "second"}, Words{"again", "first"}, Words{"again", "second"}};
+  const std::array<Words, 3> styles{Words{"first", "second"}, Words{"again", "first"},
+                                    Words{"again", "second"}};
   const auto lines = read_metrics(tiny.run());
   REQUIRE(lines.size() == 12);
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -217,7 +219,8 @@ TEST_CASE("train_engine: a run begins with another one's network, whatever its s
       const auto after = choose_style(read_weights(tiny / (output + "/model.h5")), {{style, 1}}, "end");
       for (std::size_t t = 0; t < before.parameters.size(); ++t)
         for (std::size_t i = 0; i < before.parameters[t].values.size(); ++i)
-          CHECK(after.parameters[t].values[i] == doctest::Approx(before.parameters[t].values[i]).epsilon(1e-5));
+          CHECK(after.parameters[t].values[i] ==
+                doctest::Approx(before.parameters[t].values[i]).epsilon(1e-5));
     }
   }
   const auto wider = tiny.train({"model.init=" + start, "model.width=8", "train.out=" + (tiny / "wider")});
@@ -229,7 +232,8 @@ TEST_CASE("train_engine: optimizer.norms_first leaves the filters as they are fo
   const TinyTraining tiny;
   const auto parameters_after = [&](const std::string& iterations) {
     std::filesystem::remove_all(tiny.run());
-    REQUIRE(tiny.train({"optimizer.norms_first=3", "optimizer.norm_lr=5", "train.iterations=" + iterations}).status == 0);
+    REQUIRE(tiny.train({"optimizer.norms_first=3", "optimizer.norm_lr=5", "train.iterations=" + iterations})
+                .status == 0);
     return read_weights(tiny.run() + "/model.h5").parameters;
   };
   const auto one = parameters_after("1"), three = parameters_after("3"), four = parameters_after("4");
@@ -241,7 +245,9 @@ TEST_CASE("train_engine: optimizer.norms_first leaves the filters as they are fo
   }
 }
 
-TEST_CASE("train_engine: model.init = random begins with the seed's values, base with what comes with chiaro or not at all") {
+TEST_CASE(
+    "train_engine: model.init = random begins with the seed's values, base with what comes with chiaro or "
+    "not at all") {
   const TinyTraining tiny;
   REQUIRE(tiny.train({"train.iterations=1"}).status == 0);
   const auto by_default = read_weights(tiny.run() + "/model.h5").parameters;

@@ -85,7 +85,8 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
           vgg +
               ": the vgg19 weights are missing; give the path of Keras' "
               "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as "
-              "weights.vgg19, or \"compact\" for the small network that comes with chiaro, \"download\" to fetch "
+              "weights.vgg19, or \"compact\" for the small network that comes with chiaro, \"download\" to "
+              "fetch "
               "Keras' file, or \"random\" for random filters\n");
   }
   SUBCASE("another network") {
@@ -215,8 +216,8 @@ TEST_CASE("train_engine: a loss that is not finite stops the run and keeps the l
 TEST_CASE("train_engine: a gradient that is not finite stops the run although the losses hide it") {
   // The ReLUs of a VGG turn NaN into 0: without these losses those of a broken picture are finite.
   const TinyTraining tiny;
-  const auto result = tiny.train({"optimizer.lr=1e30", "loss.tv.weight=0", "loss.range.weight=0",
-                                  "train.checkpoint_every=1"});
+  const auto result = tiny.train(
+      {"optimizer.lr=1e30", "loss.tv.weight=0", "loss.range.weight=0", "train.checkpoint_every=1"});
   CHECK(result.status == 1);
   CHECK(contains(result.err,
                  "\ntrain_engine: iteration 2: the gradient of the parameters is not finite; the run is "

@@ -282,5 +282,6 @@ TEST_CASE("resume: a cosine schedule has used the length of its run") {
   REQUIRE(tiny.train({"optimizer.schedule=cosine"}).status == 0);
   const auto result = tiny.resume({"train.iterations=20"});
   CHECK(result.status == 1);
-  CHECK(contains(result.err, "--resume with --set train.iterations=20: optimizer.schedule = \"cosine\" has used"));
+  CHECK(contains(result.err,
+                 "--resume with --set train.iterations=20: optimizer.schedule = \"cosine\" has used"));
 }

@@ -114,11 +114,13 @@ Trained train(const TrainConfig& config, const Precision& precision, const Looks
 
 // The trained network matters here: the loss network is cut short.
 TrainConfig tiny_config(const test::TinyTraining& tiny, const std::string& method) {
-  const std::vector<std::string> overrides{"data.image_size=" + std::to_string(kSize),
-                                           "loss.style.layers=[\"relu1_1\",\"relu2_1\"]",
-                                           "loss.content.layers=[\"relu2_1\"]", "optimizer.method=" + method,
-                                           method == "sgd" ? "optimizer.lr=1e-8" : "optimizer.lr=0.005",
-                                           method == "sgd" ? "model.output=tanh150" : "model.output=scaled150"};
+  const std::vector<std::string> overrides{
+      "data.image_size=" + std::to_string(kSize),
+      "loss.style.layers=[\"relu1_1\",\"relu2_1\"]",
+      "loss.content.layers=[\"relu2_1\"]",
+      "optimizer.method=" + method,
+      method == "sgd" ? "optimizer.lr=1e-8" : "optimizer.lr=0.005",
+      method == "sgd" ? "model.output=tanh150" : "model.output=scaled150"};
   return load_config(tiny.config(), overrides);
 }
 
@@ -144,7 +146,8 @@ TEST_CASE("recorded steps: ten of them have the bits of eager ones, whoever look
       REQUIRE(std::ranges::all_of(eager.values, [](float v) { return std::isfinite(v); }));
       REQUIRE(eager.previews.at(4) != eager.previews.at(5));  // a step is seen
       for (const Looks& looks : recorded) {
-        if ((config.styles.size() > 1 || config.optimizer.method == "sgd") && looks.text != recorded[3].text) continue;  // the others are parts of it
+        if ((config.styles.size() > 1 || config.optimizer.method == "sgd") && looks.text != recorded[3].text)
+          continue;  // the others are parts of it
         CAPTURE(method);
         CAPTURE(config.styles.size());
         CAPTURE(precision.name);

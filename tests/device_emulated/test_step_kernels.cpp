@@ -33,8 +33,9 @@ std::string text_of(const std::map<std::string, std::int64_t>& counts) {
 TEST_CASE("training on the device: an iteration launches what the design says") {
   test::TinyTraining tiny;
   tiny.add_depth_network();
-  for (const std::string variant : {"model.upsample=nearest", "model.upsample=transposed", "loss.tv.weight=0",
-                                    "loss.depth.layers=[\"res3d\",\"up_4x\"]", "loss.range.weight=0", "data.crop=none"}) {
+  for (const std::string variant :
+       {"model.upsample=nearest", "model.upsample=transposed", "loss.tv.weight=0",
+        "loss.depth.layers=[\"res3d\",\"up_4x\"]", "loss.range.weight=0", "data.crop=none"}) {
     CAPTURE(variant);
     if (variant == "data.crop=none") tiny.take_three_styles();  // what follows has three
     // The poster's networks but for their widths: the launches do not depend on those.

@@ -64,7 +64,8 @@ TEST_CASE("config: one style or several, each with a name") {
   CHECK(style_name(one.styles[0]) == "wave _1831_");
 
   const std::string text =
-      "seed = 3\n[[style]]\nimage = \"wave.jpg\"\n[[style]]\nname = \"night\"\nimage = \"/s/starry.jpg\"\nsize = 256\n"
+      "seed = 3\n[[style]]\nimage = \"wave.jpg\"\n[[style]]\nname = \"night\"\nimage = "
+      "\"/s/starry.jpg\"\nsize = 256\n"
       "weight = 2.5\n[[style]]\nname = \"default\"\n";
   const TrainConfig three = parse(text);
   REQUIRE(three.styles.size() == 3);
@@ -88,8 +89,10 @@ TEST_CASE("config: what is wrong with styles is said") {
   CHECK(refusal("[[style]]\nimage = \"x/a.jpg\"\n[[style]]\nimage = \"y/a.jpg\"\n") ==
         "config.toml: two styles are called 'a'; give them names: style.name");
   for (const std::string name : {"all", "a,b", "a=b", "a/b", "<b>"})
-    CHECK(contains(refusal("[style]\nname = \"" + name + "\"\n"), "style.name = \"" + name + "\" is not allowed"));
-  CHECK(contains(refusal("[[style]]\nweight = 0\n"), "style.weight = 0 is not allowed, expected a number greater than 0"));
+    CHECK(contains(refusal("[style]\nname = \"" + name + "\"\n"),
+                   "style.name = \"" + name + "\" is not allowed"));
+  CHECK(contains(refusal("[[style]]\nweight = 0\n"),
+                 "style.weight = 0 is not allowed, expected a number greater than 0"));
   CHECK(error_of([&] { parse("[[style]]\n[[style]]\nimage = \"b.jpg\"\n", {"style.size=7"}); }) ==
         "override 'style.size=7': there are 2 styles; which one is meant can be said in the file only");
 }
@@ -200,7 +203,8 @@ TEST_CASE("config: the defaults of a distillation, and what is read of one") {
   CHECK(refusal("[distill]\nlayers = []\n") == "config.toml: distill.layers is empty; name a layer");
   CHECK(refusal("[distill]\nlayers = [\"pool1\", \"pool1\"]\n") ==
         "config.toml: distill.layers names 'pool1' twice");
-  CHECK(contains(refusal("[weights]\nvgg19 = 3\n"), "expected a path or \"compact\" or \"download\" or \"random\""));
+  CHECK(contains(refusal("[weights]\nvgg19 = 3\n"),
+                 "expected a path or \"compact\" or \"download\" or \"random\""));
   CHECK(contains(refusal("[data]\ntrain = []\n"), "expected a list of paths"));
 }
 

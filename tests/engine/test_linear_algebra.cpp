@@ -67,7 +67,8 @@ TEST_CASE("solve_positive: the equations hold, with a ridge and without") {
 TEST_CASE("solve_positive: a ridge takes a variable that is always 0, nothing else does") {
   Matrix m(2, 2);
   m(0, 0) = 4;
-  CHECK(error_of([&] { solve_positive(m, identity(2), 0); }) == "linear equations: not positive definite at variable 1");
+  CHECK(error_of([&] { solve_positive(m, identity(2), 0); }) ==
+        "linear equations: not positive definite at variable 1");
   const Matrix x = solve_positive(m, identity(2), 1e-6);
   CHECK(x(0, 0) == doctest::Approx(0.25));
   CHECK(x(0, 1) == 0);

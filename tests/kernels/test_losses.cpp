@@ -109,7 +109,8 @@ TEST_CASE_TEMPLATE("losses: range matches the reference", T, float, bf16) {
       CAPTURE(to_string(s));
       const auto x = random_values<T>(s.count(), 1, -100, 400);
       const auto before = random_values<float>(s.count(), 2);
-      const double scale = 0.3, exact = losses::reference::range_forward(convert<double>(x).data(), s, 0, 255, scale);
+      const double scale = 0.3,
+                   exact = losses::reference::range_forward(convert<double>(x).data(), s, 0, 255, scale);
       auto dx = convert<double>(before);
       losses::reference::range_backward(convert<double>(x).data(), s, 0, 255, 2 * scale, dx.data(), false);
       if (mode == GradientMode::Accumulate)
@@ -138,7 +139,8 @@ TEST_CASE_TEMPLATE("losses: range matches the reference", T, float, bf16) {
     }
 }
 
-TEST_CASE("losses: range is 0 inside, keeps NaN, and its reference's gradient is that of finite differences") {
+TEST_CASE(
+    "losses: range is 0 inside, keeps NaN, and its reference's gradient is that of finite differences") {
   Context context(1);
   std::vector<float> x{0, 255, 100, 128}, dx(4, NAN);
   float value = NAN;

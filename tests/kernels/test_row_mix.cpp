@@ -17,7 +17,8 @@ const Sizes kSizes[] = {{1, 1, 1}, {4, 6, 32}, {3, 2, 5}, {2, 3, 40000}, {1, 7, 
 TEST_CASE("row_mix: forward and backward against double, any number of threads") {
   for (const Sizes& s : kSizes) {
     INFO(s.pictures, " pictures, ", s.rows, " rows of ", s.length);
-    const auto w = random_values<float>(s.pictures * s.rows, 1, 0), t = random_values<float>(s.rows * s.length, 2);
+    const auto w = random_values<float>(s.pictures * s.rows, 1, 0),
+               t = random_values<float>(s.rows * s.length, 2);
     std::vector<double> y(s.pictures * s.length);
     row_mix::reference::forward(s, convert<double>(w).data(), convert<double>(t).data(), y.data());
     const auto found = run_with_any_threads([&](Context& context) {
@@ -27,7 +28,8 @@ TEST_CASE("row_mix: forward and backward against double, any number of threads")
     });
     CHECK(nmse(y, found) <= 1e-13);
 
-    const auto dy = random_values<float>(s.pictures * s.length, 3), before = random_values<float>(s.rows * s.length, 4);
+    const auto dy = random_values<float>(s.pictures * s.length, 3),
+               before = random_values<float>(s.rows * s.length, 4);
     for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate, GradientMode::Ignore}) {
       auto dt = convert<double>(before);
       if (mode != GradientMode::Ignore)
@@ -73,10 +75,12 @@ TEST_CASE("row_mix: the reference's gradient is that of finite differences") {
 TEST_CASE("row_mix: wrong arguments are named") {
   Context context(1);
   std::vector<float> a(4), b(4), c(4);
-  CHECK(error_of([&] { row_mix::forward(context, {2, 0, 2}, a.data(), b.data(), c.data()); }) ==
-        "row_mix forward: 2 pictures, 0 rows of length 2");
-  CHECK(error_of([&] { row_mix::forward(context, {2, 2, 2}, nullptr, b.data(), c.data()); }) ==
-        "row_mix forward: w is missing");
+  CHECK(error_of([&] {
+          row_mix::forward(context, {2, 0, 2}, a.data(), b.data(), c.data());
+        }) == "row_mix forward: 2 pictures, 0 rows of length 2");
+  CHECK(error_of([&] {
+          row_mix::forward(context, {2, 2, 2}, nullptr, b.data(), c.data());
+        }) == "row_mix forward: w is missing");
   CHECK(error_of([&] {
           row_mix::backward(context, {2, 2, 2}, a.data(), b.data(), nullptr, GradientMode::Overwrite);
         }) == "row_mix backward: dt is missing");

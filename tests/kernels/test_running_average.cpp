@@ -23,7 +23,8 @@ TEST_CASE("running_average: against double, any number of threads") {
 TEST_CASE("running_average: wrong arguments are named") {
   Context context(1);
   float a = 0;
-  CHECK(error_of([&] { running_average::step(context, nullptr, 1, &a, &a); }) == "running_average: rate is missing");
+  CHECK(error_of([&] { running_average::step(context, nullptr, 1, &a, &a); }) ==
+        "running_average: rate is missing");
 }
 
 }  // namespace chiaro

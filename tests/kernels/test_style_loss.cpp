@@ -90,8 +90,8 @@ TEST_CASE("style loss: dg through gram::backward is the gradient of the value") 
   check_gradient(convert<double>(f), df, value);
 }
 
-TEST_CASE_TEMPLATE("style loss: targets per picture give what each picture gives alone, times its factor", T, float,
-                   bf16) {
+TEST_CASE_TEMPLATE("style loss: targets per picture give what each picture gives alone, times its factor", T,
+                   float, bf16) {
   for (const Shape& s : kShapes) {
     CAPTURE(to_string(s));
     Context context(2);
@@ -120,7 +120,8 @@ TEST_CASE_TEMPLATE("style loss: targets per picture give what each picture gives
       const double k = factors[n];
       const Loss alone = run(context, picture, one, target, 0.01f, 0.3 * k, 7.0 * k);
       CHECK(values[n] == alone.value);
-      CHECK(same_bits(std::vector<float>(dg.begin() + n * s.c * s.c, dg.begin() + (n + 1) * s.c * s.c), alone.dg));
+      CHECK(same_bits(std::vector<float>(dg.begin() + n * s.c * s.c, dg.begin() + (n + 1) * s.c * s.c),
+                      alone.dg));
     }
   }
 }
@@ -136,7 +137,8 @@ TEST_CASE("style loss: missing arguments are named") {
   args.dg = dg.data();
   CHECK(error_of([&] { gram::style_loss(context, args); }).starts_with("style loss: a workspace of "));
   args.per_picture = true;
-  CHECK(error_of([&] { gram::style_loss(context, args); }) == "style loss: k must be given for targets per picture");
+  CHECK(error_of([&] { gram::style_loss(context, args); }) ==
+        "style loss: k must be given for targets per picture");
 }
 
 }  // namespace chiaro

@@ -90,16 +90,17 @@ TEST_CASE_TEMPLATE("losses cuda: range, value and gradient", T, float, bf16) {
       losses::reference::range_backward(da.data(), s, -0.25, 0.5, 3.0, gradient.data(), false);
       losses::reference::range_backward(a.data(), s, -0.25, 0.5, 3.0, plain.data(), false);
       DeviceArray<T> x(a, offset);
-      check_loss<T>(s, value, gradient, plain, "range", [&](float* v, auto& g, GradientMode mode, void* workspace) {
-        losses::cuda::range(nullptr, {.x = x.view(s),
-                                      .low = -0.25f,
-                                      .high = 0.5f,
-                                      .scale = 3.0,
-                                      .value = v,
-                                      .workspace = workspace,
-                                      .dx = g.view(s),
-                                      .mode = mode});
-      });
+      check_loss<T>(s, value, gradient, plain, "range",
+                    [&](float* v, auto& g, GradientMode mode, void* workspace) {
+                      losses::cuda::range(nullptr, {.x = x.view(s),
+                                                    .low = -0.25f,
+                                                    .high = 0.5f,
+                                                    .scale = 3.0,
+                                                    .value = v,
+                                                    .workspace = workspace,
+                                                    .dx = g.view(s),
+                                                    .mode = mode});
+                    });
     }
 }
 

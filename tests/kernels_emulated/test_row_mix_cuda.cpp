@@ -12,18 +12,21 @@ TEST_CASE("row_mix cuda: forward and backward against double") {
       INFO(s.pictures, " pictures, ", s.rows, " rows of ", s.length, ", offset ", offset);
       auto w = normal_values<float>(s.pictures * s.rows, 1);
       w[0] = 0;
-      const auto t = normal_values<float>(s.rows * s.length, 2), dy = normal_values<float>(s.pictures * s.length, 3),
+      const auto t = normal_values<float>(s.rows * s.length, 2),
+                 dy = normal_values<float>(s.pictures * s.length, 3),
                  before = normal_values<float>(s.rows * s.length, 4);
       std::vector<double> y(s.pictures * s.length), dt(s.rows * s.length);
       row_mix::reference::forward(s, convert<double>(w).data(), convert<double>(t).data(), y.data());
-      row_mix::reference::backward(s, convert<double>(w).data(), convert<double>(dy).data(), dt.data(), false);
+      row_mix::reference::backward(s, convert<double>(w).data(), convert<double>(dy).data(), dt.data(),
+                                   false);
       check_every_schedule([&] {
         const DeviceArray<float> weights(w), table(t, offset), gradient(dy, offset);
         DeviceArray<float> mixed(s.pictures * s.length, offset), overwritten(s.rows * s.length, offset),
             added(before, offset);
         CHECK(launches_of([&] {
                 row_mix::cuda::forward(nullptr, s, weights.data(), table.data(), mixed.data());
-                row_mix::cuda::backward(nullptr, s, weights.data(), gradient.data(), overwritten.data(), false);
+                row_mix::cuda::backward(nullptr, s, weights.data(), gradient.data(), overwritten.data(),
+                                        false);
               }) == std::vector<std::string>{"row_mix_forward", "row_mix_backward"});
         row_mix::cuda::backward(nullptr, s, weights.data(), gradient.data(), added.data(), true);
         CHECK(nmse(y, mixed.host()) <= 1e-13);

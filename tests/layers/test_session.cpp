@@ -291,10 +291,10 @@ TEST_CASE("session: a loss that depends on nothing trainable is skipped in backw
   const TensorId x = graph.add_input("x", {{1, 4, 4, 4}, DType::F32});
   Buffer target(4 * 4 * 4, "target");
   std::fill_n(target.as<float>(), 16, 1.f);
-  graph.add_loss(
-      "style", "style",
-      std::make_unique<StyleLossLayer>(StyleTargets{std::move(target), {}}, StyleLossLayer::Reduction::Mean, LossOptions{}),
-      {x});
+  graph.add_loss("style", "style",
+                 std::make_unique<StyleLossLayer>(StyleTargets{std::move(target), {}},
+                                                  StyleLossLayer::Reduction::Mean, LossOptions{}),
+                 {x});
   Session session(std::move(graph), {.backward = true});
   fill(session.tensor(x), std::vector<float>(64, 1.f));
   session.forward();

@@ -19,8 +19,10 @@ using namespace chiaro::test;
 
 namespace {
 
-const TransformNetConfig kThree{
-    .width = 4, .residual_blocks = 1, .output = OutputRange::Scaled150, .styles = {"wave", "scream", "night"}};
+const TransformNetConfig kThree{.width = 4,
+                                .residual_blocks = 1,
+                                .output = OutputRange::Scaled150,
+                                .styles = {"wave", "scream", "night"}};
 constexpr Shape kPictures{4, 20, 24, 3};
 constexpr std::int64_t kOnePicture = kPictures.h * kPictures.w * 3;
 
@@ -82,8 +84,8 @@ double error(std::span<const float> exact, std::span<const float> found) {
 TEST_CASE("styles: pictures and gradients are those of a network for each style") {
   const auto store = random_store(kThree, ParamStore::Kind::Trainable);
   const auto pictures = hash_picture("pictures", kPictures.n, kPictures.h, kPictures.w);
-  const auto slope = hash_tensor("slope.weight", std::array{kPictures.n, kPictures.h, kPictures.w, std::int64_t{3}},
-                                 kSeedPicture);
+  const auto slope = hash_tensor(
+      "slope.weight", std::array{kPictures.n, kPictures.h, kPictures.w, std::int64_t{3}}, kSeedPicture);
   const std::vector<float> shares{1, 0, 0, 0, 0, 1, 1, 0, 0, 0.25f, 0.75f, 0};
   const Run all = run(kThree, *store, pictures, shares, slope);
 
@@ -199,15 +201,19 @@ TEST_CASE("styles: shares are read, and what is wrong is said") {
   CHECK(row_shares(kThree, parse_style_shares("night=1,wave=3"), "f") == std::vector<float>{0.75f, 0, 0.25f});
   CHECK(error_of([&] { row_shares(kThree, parse_style_shares("waves"), "f.h5"); }) ==
         "f.h5: has no style 'waves'; there are: wave, scream, night; did you mean 'wave'?");
-  CHECK(contains(error_of([&] { row_shares(kThree, {}, "f.h5"); }), "f.h5: has the styles wave, scream, night"));
+  CHECK(contains(error_of([&] { row_shares(kThree, {}, "f.h5"); }),
+                 "f.h5: has the styles wave, scream, night"));
   CHECK(row_shares({}, {}, "f") == std::vector<float>{1});
-  CHECK(contains(error_of([&] { row_shares({}, parse_style_shares("wave"), "f"); }), "its only style has no name"));
+  CHECK(contains(error_of([&] { row_shares({}, parse_style_shares("wave"), "f"); }),
+                 "its only style has no name"));
 }
 
 TEST_CASE("styles: names in files are checked") {
   const auto error_with = [](const std::string& styles) {
-    const std::string text = R"({"width":4,"residual_blocks":1,"upsample":"nearest","padding":"reflect","norm_eps":1e-5,)"
-                             R"("output":"linear","styles":)" + styles + "}";
+    const std::string text =
+        R"({"width":4,"residual_blocks":1,"upsample":"nearest","padding":"reflect","norm_eps":1e-5,)"
+        R"("output":"linear","styles":)" +
+        styles + "}";
     return error_of([&] { transform_net_from_json(text, "m.h5"); });
   };
   CHECK(error_with(R"(["a","b c-d_1.2"])").empty());

@@ -16,9 +16,10 @@ constexpr Shape kPicture{2, 24, 20, 3};
 
 // VGG-19 of width 4 up to conv2_2, conv1_2 and conv2_1 in factors, and the same with the factors multiplied out.
 struct Pair {
-  WeightsFile factors{.kind = "vgg19",
-                      .architecture = R"({"depth":19,"width":4,"last_conv":"conv2_2","ranks":{"conv1_2":3,"conv2_1":2}})",
-                      .preprocess = to_json({.mean = {120, 110, 100}})};
+  WeightsFile factors{
+      .kind = "vgg19",
+      .architecture = R"({"depth":19,"width":4,"last_conv":"conv2_2","ranks":{"conv1_2":3,"conv2_1":2}})",
+      .preprocess = to_json({.mean = {120, 110, 100}})};
   WeightsFile whole = factors;
 
   Pair() {
@@ -43,7 +44,8 @@ struct Pair {
     const NamedTensor reduce = tensor(name + ".reduce.weight", {rank, 3, 3, c}),
                       expand = tensor(name + ".weight", {k, 1, 1, rank}), bias = tensor(name + ".bias", {k});
     factors.parameters.insert(factors.parameters.end(), {reduce, expand, bias});
-    NamedTensor product{name + ".weight", {k, 3, 3, c}, std::vector<float>(static_cast<std::size_t>(k * 9 * c))};
+    NamedTensor product{
+        name + ".weight", {k, 3, 3, c}, std::vector<float>(static_cast<std::size_t>(k * 9 * c))};
     for (std::int64_t i = 0; i < k; ++i)
       for (std::int64_t j = 0; j < 9 * c; ++j) {
         double sum = 0;
@@ -55,7 +57,8 @@ struct Pair {
   }
 };
 
-std::map<std::string, std::vector<float>> features_of(const WeightsFile& file, const std::vector<std::string>& names) {
+std::map<std::string, std::vector<float>> features_of(const WeightsFile& file,
+                                                      const std::vector<std::string>& names) {
   Context context(2);
   const auto network = LossNetwork::load(file, "vgg.h5", names);
   Graph graph(context);
@@ -89,14 +92,17 @@ TEST_CASE("VGG in factors: files are checked") {
     return error_of([&] { LossNetwork::load(pair.factors, "vgg.h5", {"relu2_1"}); });
   };
   CHECK(refusal(Pair().factors.architecture).empty());
-  CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":3}})"), "vgg.h5: tensor 'conv2_1.weight' has shape"));
+  CHECK(
+      contains(refusal(R"({"width":4,"ranks":{"conv1_2":3}})"), "vgg.h5: tensor 'conv2_1.weight' has shape"));
   CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":2,"conv2_1":2}})"),
                  "vgg.h5: tensor 'conv1_2.reduce.weight' has shape (3,3,3,4), expected (2,3,3,4)"));
   CHECK(refusal(R"({"width":4,"ranks":{"relu1_2":3}})") ==
         "vgg.h5: ranks of 'relu1_2', which is no convolution of VGG-19");
-  CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":0}})"), "vgg.h5: conv1_2 0 is not an integer between 1 and 4096"));
+  CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":0}})"),
+                 "vgg.h5: conv1_2 0 is not an integer between 1 and 4096"));
   CHECK(contains(refusal(R"({"width":4,"ranks":[3]})"), "vgg.h5: ranks [3] are no object"));
-  CHECK(contains(refusal(R"({"width":2,"heads":["relu1_1"]})"), "a narrow network that imitates a VGG, which older versions"));
+  CHECK(contains(refusal(R"({"width":2,"heads":["relu1_1"]})"),
+                 "a narrow network that imitates a VGG, which older versions"));
 }
 
 TEST_CASE("vgg_channels, vgg_convolution: of every kind of feature") {

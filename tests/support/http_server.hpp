@@ -15,12 +15,15 @@ namespace chiaro::test {
 class HttpServer {
  public:
   // answer: the whole response to a path, status line and headers included; "" hangs up.
-  explicit HttpServer(std::function<std::string(const std::string& path)> answer) : answer_(std::move(answer)) {
+  explicit HttpServer(std::function<std::string(const std::string& path)> answer)
+      : answer_(std::move(answer)) {
     listener_ = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
     socklen_t length = sizeof address;
     if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-        listen(listener_, 8) != 0 || getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+        listen(listener_, 8) != 0 ||
+        getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length) != 0)
       throw std::runtime_error("no port on the loopback");
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
@@ -37,8 +40,8 @@ class HttpServer {
   int requests() const { return requests_; }
 
   static std::string ok(const std::string& body) {
-    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
-           body;
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\n\r\n" + body;
   }
 
  private:
