@@ -1,4 +1,4 @@
-// evaluate_engine PHOTOS... --model M.h5 --depth D.h5 -o OUT: how well stylised pictures keep depth, style,
+// evaluate_engine PHOTOS... --model M.h5 --depth D.h5 -o OUT: how well stylized pictures keep depth, style,
 // content.
 #include <CLI/CLI.hpp>
 
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   chiaro::EvaluateOptions options;
   std::vector<std::string> models, folders;
   CLI::App app{
-      "Measures what stylising does to photos: how well their depth is kept, as a depth network sees it, how "
+      "Measures what stylizing does to photos: how well their depth is kept, as a depth network sees it, how "
       "near\n"
       "the pictures come to a style, and how far they go from the photo.\n"
       "Examples:\n"
@@ -37,13 +37,13 @@ int main(int argc, char** argv) {
       "  evaluate_engine photos/ --styled theirs/ --depth depth.h5 -o evaluation",
       "evaluate_engine"};
   app.footer(
-      "depth     D = the depth network: D(photo) against D(stylised), metres, at the network's resolution;\n"
+      "depth     D = the depth network: D(photo) against D(stylized), meters, at the network's resolution;\n"
       "          1.25, 1.25^2, 1.25^3: share of pixels whose depths have a smaller ratio; SSIM, Spearman: 1 "
       "= same;\n"
       "          valid: share of pixels where both depths are above 0, all others are left out\n"
       "style     distance of Gram matrices to the style picture's: 1 = that of the photo, 0 = reached\n"
       "content   distance to the photo: 0 = none, 1 = that of the style picture\n"
-      "grey SSIM of photo and stylised picture\n"
+      "gray SSIM of photo and stylized picture\n"
       "white, black  share of pixels, in %, that are blown out (all channels 250 or more) or blacked out (5 "
       "or "
       "less)\n"
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
           ->allow_extra_args(false)
           ->type_name("[NAME=]FILE[@STYLE]");
   const auto* styled =
-      app.add_option("--styled", folders, "pictures stylised before, of the photos' names; may be repeated")
+      app.add_option("--styled", folders, "pictures stylized before, of the photos' names; may be repeated")
           ->allow_extra_args(false)
           ->type_name("[NAME=]FOLDER");
   app.add_option("--depth", options.depth, "depth network (ResNet-UpProj)")->type_name("FILE");
@@ -76,11 +76,11 @@ int main(int argc, char** argv) {
   app.add_option("--content-layer", options.content_layer, "layer of the content distance")
       ->capture_default_str();
   app.add_option("--size", options.size,
-                 "long side in pixels at which photos are stylised and judged; 0 = their own")
+                 "long side in pixels at which photos are stylized and judged; 0 = their own")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
   app.add_flag("--median-scaling", options.median_scaling,
-               "scale D(stylised) to the median of D(photo) first");
+               "scale D(stylized) to the median of D(photo) first");
   app.add_option("--sheet", options.sheet, "photos on the picture sheet; 0 = no sheet")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();

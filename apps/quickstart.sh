@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 or Ubuntu 24.04 to stylised pictures in one command: installs what is missing, builds, applies
+# From a fresh Debian 12 or Ubuntu 24.04 to stylized pictures in one command: installs what is missing, builds, applies
 # the styles of the network that comes with chiaro, then teaches it another style and applies that.
 #   apps/quickstart.sh                           seven sample photographs, a style picture drawn on the spot
 #   apps/quickstart.sh PHOTOS STYLE [VGG19.h5]   a folder of yours, a picture of yours, VGG-19 weights

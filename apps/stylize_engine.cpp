@@ -7,7 +7,7 @@ int main(int argc, char** argv) {
   chiaro::StylizeOptions options;
   CLI::App app{
       "Restyles pictures (JPEG, PNG, BMP) with a trained network. A result has the size of its picture and\n"
-      "keeps its transparency; colour profiles and other metadata are not kept, and the orientation that a\n"
+      "keeps its transparency; color profiles and other metadata are not kept, and the orientation that a\n"
       "camera noted is applied to the pixels.\n"
       "Examples:\n"
       "  stylize_engine --style wave photo.jpg -o wave.png\n"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training steps and stylising on the CPU beside PyTorch, ONNX Runtime and OpenVINO, in turns; writes JSON and Markdown.
+"""Training steps and stylizing on the CPU beside PyTorch, ONNX Runtime and OpenVINO, in turns; writes JSON and Markdown.
 
     benchmarks/peers/setup.sh                               # once: the peers, outside the tree
     PEERS/bin/python benchmarks/compare_peers.py            # PEERS: what setup.sh names at its end
@@ -11,7 +11,7 @@
 
 A row is one piece of work at one precision. All candidates of a row are started and warmed up, their results for the
 same picture are compared, then they work in turn, `rounds` times, while the others wait. Reported are medians, memory at
-its highest, and the fastest peer. The smallest stylising is measured once more beside a process that keeps a core busy.
+its highest, and the fastest peer. The smallest stylizing is measured once more beside a process that keeps a core busy.
 bf16 is measured where the CPU computes it. A peer that is missing or cannot do a row is left out of it, with the reason.
 Wants an idle machine and, for 2048x2048, 16 GiB.
 """
@@ -132,7 +132,7 @@ def main():
     parser.add_argument("--style", default="starry_night", help="of the model; \"\" for a model of one style")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024, 2048], help="of stylising; none: no stylising")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024, 2048], help="of stylizing; none: no stylizing")
     parser.add_argument("--train-size", type=int, default=256, help="0: no training")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), help="default: fp32, and bf16 where the CPU computes it")

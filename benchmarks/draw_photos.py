@@ -38,12 +38,12 @@ def picture(seed, size):
     for layer in range(layers):
         near = (layer + 1) / layers
         ridge = 0.2 + 0.6 * near + 0.25 * (smooth_noise(rng, size, 3 + 2 * layer)[0] - 0.5)
-        colour = rng.random(3)[None, None] * (0.4 + 0.9 * texture(rng, size)[..., None])
-        hill = near * colour + (1 - near) * haze
+        color = rng.random(3)[None, None] * (0.4 + 0.9 * texture(rng, size)[..., None])
+        hill = near * color + (1 - near) * haze
         rgb = np.where((y > ridge[None])[..., None], hill, rgb)
     for _ in range(rng.integers(1, 5)):
-        centre, radius = rng.random(2), 0.05 + 0.15 * rng.random()
-        distance = np.hypot(x - centre[0], y - centre[1]) / radius
+        center, radius = rng.random(2), 0.05 + 0.15 * rng.random()
+        distance = np.hypot(x - center[0], y - center[1]) / radius
         ball = rng.random(3) * (1.1 - 0.8 * distance[..., None] ** 2) + 0.1 * texture(rng, size)[..., None]
         rgb = np.where((distance < 1)[..., None], ball, rgb)
     rgb = rgb + 0.03 * (rng.random(rgb.shape) - 0.5)

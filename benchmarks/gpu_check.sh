@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What only a GPU can prove, in one command and less than nine minutes: tests, sanitizers, CPU against GPU, every kernel,
-# training and stylising beside PyTorch, a real training of 20,000 iterations.
+# training and stylizing beside PyTorch, a real training of 20,000 iterations.
 #   benchmarks/gpu_check.sh [--out FOLDER] [--minutes N] [--rehearse]
 #     --out FOLDER    results.json, results.md, kernels.md, logs/; default: gpu_results. The first three are made to be
 #                     copied to benchmarks/results/gpu
@@ -221,7 +221,7 @@ for more in "" --depth; do
   done
 done
 
-echo "== Stylising, beside PyTorch"
+echo "== Stylizing, beside PyTorch"
 for size in "${sizes[@]}"; do
   extent=(--height "${size%x*}" --width "${size#*x}" --repetitions "$repetitions")
   chiaro "stylize_chiaro_bf16_$size" 20 stylize_bench --device "$device" --precision bf16 "${extent[@]}"

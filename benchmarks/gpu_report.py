@@ -174,7 +174,7 @@ def goals(table, training, kernels):
         at_most(f"{title}: half of torch.compile's memory", ratio(*memory), 0.5, "{:.2f} of it")
     for size, limit in (("1080x1920", 4), ("2160x3840", 16)):
         seconds = table.value(f"stylize_chiaro_bf16_{size}", "device_median_s")
-        at_most(f"stylise {size}: {limit} ms on the GPU", seconds and 1e3 * seconds, limit, "{:.2f} ms")
+        at_most(f"stylize {size}: {limit} ms on the GPU", seconds and 1e3 * seconds, limit, "{:.2f} ms")
     large = [row for row in kernels.get("kernels_past_l2", {}).get("rows", []) if "us" in row]
     moving = [row for row in large if "of_matrix" not in row and row["bytes"] >= PAST_L2]
     slow = [f"{row['op']} {row['precision']}" for row in moving if row["of_copy"] < 0.8]
@@ -212,7 +212,7 @@ def results(out):
             f"| {g} | {m} | {'' if met is None else 'met' if met else 'missed'} |" for g, m, met in reached]),
         "## Training step, batch 4, 256x256", train_table(table),
         "Memory is all that is in use on the GPU while the program runs, the driver's own share included.",
-        "## Stylising, bytes to bytes", stylize_table(table)]
+        "## Stylizing, bytes to bytes", stylize_table(table)]
     if training:
         text_parts += ["## A training", f"{training['iterations']} iterations of the poster's recipe with depth, bf16, in "
                        f"{training['wall_s']:.1f} s from start to end, on drawn pictures and loss networks with random "

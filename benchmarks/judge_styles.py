@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-VALUES = ("style", "content", "white_percent", "black_percent", "grey_ssim")
+VALUES = ("style", "content", "white_percent", "black_percent", "gray_ssim")
 
 
 def call(command):

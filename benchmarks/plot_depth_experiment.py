@@ -4,7 +4,7 @@
     /usr/bin/python3 benchmarks/plot_depth_experiment.py benchmarks/results/depth
 
 Reads experiment.json in that folder, writes tradeoff.png and tables.md beside it. Needs Debian's python3-matplotlib.
-Depth error is AbsRel between the depth network's maps of photo and stylised picture, style distance is
+Depth error is AbsRel between the depth network's maps of photo and stylized picture, style distance is
 evaluate_engine's (1 = the photo's own, 0 = reached). Ratios are of means over the pictures; their 95 % intervals come
 from 2,000 bootstrap samples of the pictures.
 """

@@ -6,7 +6,7 @@
 
 One size per process, so that the peak memory in the JSON that it prints belongs to that size. --precision bf16 is
 torch.autocast (model.bfloat16() would fail on the CPU: PyTorch 1.13 has no bf16 reflection padding there); --jit traces,
-freezes and optimises the network first. For the "tuned" allocator rows of our tables, which keep freed memory, set
+freezes and optimizes the network first. For the "tuned" allocator rows of our tables, which keep freed memory, set
     MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=1000000000
 On the CPU the pass alone is measured, floats in, floats out. On a GPU it is bytes in, bytes out, from and to page-locked memory of the host, as
 stylize_bench measures it: on the clock and, as device_median_s, by events.

@@ -20,7 +20,7 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape) {
 float constant_of(const std::string& name) {
   if (name == "bn_conv1.variance") return 1e4f;         // of filters that see pixels
   if (name.ends_with("_branch2c.scale")) return 0.25f;  // sums of 16 blocks shall not grow
-  if (name == "ConvPred.bias") return 2;                // metres: the ReLU behind it stays open
+  if (name == "ConvPred.bias") return 2;                // meters: the ReLU behind it stays open
   return name.ends_with(".scale") || name.ends_with(".variance") ? 1.f : 0.f;
 }
 

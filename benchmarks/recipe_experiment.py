@@ -137,7 +137,7 @@ def main():
     out = judged(args, runs, work)
     means = {mean["name"]: mean for mean in json.loads((out / "evaluation.json").read_text())["means"]}
     rows = [{"name": name, "changes": RECIPES[name], "iterations": iterations[name],
-             **{key: means[name][key] for key in ("style", "content", "white_percent", "black_percent", "grey_ssim")}}
+             **{key: means[name][key] for key in ("style", "content", "white_percent", "black_percent", "gray_ssim")}}
             for name in args.recipes]
     command = " ".join(["benchmarks/recipe_experiment.py", *sys.argv[1:]])
     args.out.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ batch_size = 2
 [depth]
 train_list = "val.txt"
 validation_list = "{frames}.txt"
-metres_per_unit = 0.039198
+meters_per_unit = 0.039198
 encoder = "{encoder}"
 width = {width}
 decoder_width = {decoder_width}

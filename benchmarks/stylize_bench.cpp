@@ -39,7 +39,7 @@ Image noise(std::int64_t height, std::int64_t width) {
 
 int main(int argc, char** argv) {
   chiaro::limit_spinning(argv);  // as the programs do
-  CLI::App app{"Measures stylising one picture.", "stylize_bench"};
+  CLI::App app{"Measures stylizing one picture.", "stylize_bench"};
   std::int64_t height = 512, width = 512;
   int repetitions = 5;
   bool on_request = false;

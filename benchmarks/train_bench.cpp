@@ -28,7 +28,7 @@ using chiaro::Image;
 
 constexpr int kWarmUp = 2, kWarmUpOnGpu = 10, kStepsTogetherOnGpu = 10;
 
-// Smooth noise: neighbouring pixels resemble each other as in photos.
+// Smooth noise: neighboring pixels resemble each other as in photos.
 Image synthetic_picture(std::int64_t size, std::uint32_t stream) {
   const chiaro::Rng rng(1, stream);
   Image coarse(size / 8, size / 8, 3);

@@ -11,7 +11,7 @@ namespace chiaro {
 namespace {
 
 // L of m = L L^T in place, the upper triangle left alone.
-void factorise(Matrix& m) {
+void factorize(Matrix& m) {
   for (std::int64_t j = 0; j < m.columns; ++j) {
     double pivot = m(j, j);
     for (std::int64_t k = 0; k < j; ++k) pivot -= m(j, k) * m(j, k);
@@ -28,7 +28,7 @@ void factorise(Matrix& m) {
 
 // Columns orthonormal in place, one after the other, twice for full precision. One that depends on those before it, and so
 // is nearly 0 then, becomes 0.
-void orthonormalise(Matrix& q) {
+void orthonormalize(Matrix& q) {
   Matrix rows = transposed(q);  // columns as rows: contiguous
   const std::int64_t n = q.rows;
   for (std::int64_t j = 0; j < rows.rows; ++j) {
@@ -78,7 +78,7 @@ Matrix solve_positive(const Matrix& m, const Matrix& b, double ridge) {
   double mean = 0;
   for (std::int64_t i = 0; i < n; ++i) mean += m(i, i) / static_cast<double>(n);
   for (std::int64_t i = 0; i < n; ++i) lower(i, i) += ridge * mean;
-  factorise(lower);
+  factorize(lower);
   Matrix x = b;
   parallel_for(b.columns, [&](std::int64_t c) {
     for (std::int64_t i = 0; i < n; ++i) {
@@ -102,10 +102,10 @@ Matrix dominant_space(const Matrix& m, std::int64_t count) {
   const Rng rng(1);
   Matrix q(m.rows, count);
   for (std::size_t i = 0; i < q.values.size(); ++i) q.values[i] = 2 * rng.uniform(i) - 1;
-  orthonormalise(q);
+  orthonormalize(q);
   for (int i = 0; i < kIterations; ++i) {
     Matrix next = product(m, q);
-    orthonormalise(next);
+    orthonormalize(next);
     q = std::move(next);
   }
   return q;

@@ -26,7 +26,7 @@ int ParamStore::add(const std::string& name, Shape shape) {
 
 namespace {
 
-// What files and initialisation change; gradients follow from these.
+// What files and initialization change; gradients follow from these.
 constexpr std::array kState{ParamStore::Slab::Values, ParamStore::Slab::FirstMoments,
                             ParamStore::Slab::SecondMoments, ParamStore::Slab::Averages};
 

@@ -1,4 +1,4 @@
-// Instance norm with its neighbours fused in: ReLU, residual sum, and the border of the next convolution.
+// Instance norm with its neighbors fused in: ReLU, residual sum, and the border of the next convolution.
 //   y = border(residual + act(gamma * (x - mean) * rstd + beta))
 // Inputs: x (N,H,W,C), a tensor of shape residual_border.outer(x) where there is a residual, and with
 // attributes.per_picture the shares of S styles (N,1,1,S), fp32, without a gradient.

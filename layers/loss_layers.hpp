@@ -5,7 +5,7 @@
 //   FeatureLossLayer  raw = mean over N,H,W,C of (x - target)^2       (content and depth features)
 //   TvLossLayer       raw = mean of squared horizontal + mean of squared vertical differences
 //   RangeLossLayer    raw = mean over N,H,W,C of (x - min(max(x, 0), 255))^2
-// times layer_weight each. Sources: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalisation
+// times layer_weight each. Sources: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalization
 // is that of lengstrom/fast-style-transfer, for which the default weights are meant.
 #pragma once
 #include "engine/buffer.hpp"
@@ -18,7 +18,7 @@ struct LossOptions {
   double layer_weight = 1;  // multiplies the raw value and the gradient
 };
 
-// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalises it; in the memory of the
+// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalizes it; in the memory of the
 // context's device.
 Buffer gram_matrix(Context& context, ConstTensorView features);
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures, builds and runs the tests, then fuzzes each reader of foreign files for 20
 # seconds (tests/fuzz.sh). Kernels, layers and programs are tested again as on older processors (tests/levels.cmake).
-#   tests/run.sh         optimised (preset cpu, build/cpu); where the CUDA toolkit is, the CUDA kernels are compiled for all
+#   tests/run.sh         optimized (preset cpu, build/cpu); where the CUDA toolkit is, the CUDA kernels are compiled for all
 #                        GPUs, spilled registers being errors, and cuDNN's plans are tested: both need no GPU
-#   tests/run.sh asan    with address and undefined-behaviour sanitizers (preset cpu-asan, build/cpu-asan)
+#   tests/run.sh asan    with address and undefined-behavior sanitizers (preset cpu-asan, build/cpu-asan)
 # CHIARO_DATA may name a folder with real weights and photos; tests that want them are skipped without it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

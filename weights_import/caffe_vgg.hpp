@@ -1,4 +1,4 @@
-// How Caffe's VGG-19, the weights of Simonyan and Zisserman, is recognised in whatever file it comes.
+// How Caffe's VGG-19, the weights of Simonyan and Zisserman, is recognized in whatever file it comes.
 #pragma once
 #include <algorithm>
 #include <bit>

@@ -18,7 +18,7 @@ using Extents = std::vector<std::int64_t>;
 // A convolution and its batch norm, under both names.
 struct Unit {
   std::string keras;                       // {keras}_conv, {keras}_bn
-  std::string convolution, normalisation;  // scopes
+  std::string convolution, normalization;  // scopes
   std::int64_t k, size, c;
 };
 
@@ -105,9 +105,9 @@ ImportedEncoder import_keras_resnet50(const std::filesystem::path& path) {
     add(unit.convolution + ".weight", {unit.k, unit.size, unit.size, unit.c},
         hwio_to_krsc(kernel, unit, unit.convolution == "conv1"));
     add(unit.convolution + ".bias", channels, read(file, dataset("_conv", "bias"), channels));
-    add(unit.normalisation + ".scale", channels, read(file, dataset("_bn", "gamma"), channels));
-    add(unit.normalisation + ".offset", channels, read(file, dataset("_bn", "beta"), channels));
-    add(unit.normalisation + ".mean", channels, read(file, dataset("_bn", "moving_mean"), channels));
+    add(unit.normalization + ".scale", channels, read(file, dataset("_bn", "gamma"), channels));
+    add(unit.normalization + ".offset", channels, read(file, dataset("_bn", "beta"), channels));
+    add(unit.normalization + ".mean", channels, read(file, dataset("_bn", "moving_mean"), channels));
     auto variance = read(file, dataset("_bn", "moving_variance"), channels);
     for (float& v : variance) {
       if (v < 0)
@@ -115,7 +115,7 @@ ImportedEncoder import_keras_resnet50(const std::filesystem::path& path) {
                     dataset("_bn", "moving_variance"), v);
       v = static_cast<float>(double(v) + kKerasEps - kUpprojEps);
     }
-    add(unit.normalisation + ".variance", channels, std::move(variance));
+    add(unit.normalization + ".variance", channels, std::move(variance));
   }
   encoder.preprocess = {.mean = {123.68, 116.779, 103.939}, .scale = {1, 1, 1}, .convention = "caffe"};
   return encoder;

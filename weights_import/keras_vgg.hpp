@@ -1,11 +1,11 @@
 // Reads VGG-16 and VGG-19 from the HDF5 files of Keras applications.
 //
 // Understood: "..._notop.h5" and full files (the dense layers are ignored); the names of 2016
-// (block1_conv1/block1_conv1_W_1:0, ..._b_1:0) and the later nested ones (block1_conv1/block1_conv1/kernel:0,
-// bias:0); whole saved models, which keep the same below "model_weights". TensorFlow order only: HWIO.
-// These are Caffe's weights: they want BGR in 0..255 minus (103.939, 116.779, 123.68). Here the input
-// channels of conv1_1 are swapped, so that the network wants RGB minus (123.68, 116.779, 103.939). Source:
-// keras-applications vgg16.py, vgg19.py, imagenet_utils.py (mode "caffe").
+// (block1_conv1/block1_conv1_W_1:0, ..._b_1:0) and the later nested ones (block1_conv1/block1_conv1/kernel:0, bias:0);
+// whole saved models, which keep the same below "model_weights". TensorFlow order only: HWIO. These are Caffe's
+// weights: they want BGR in 0..255 minus (103.939, 116.779, 123.68). Here the input channels of conv1_1 are swapped, so
+// that the network wants RGB minus (123.68, 116.779, 103.939).
+// Source: keras-applications vgg16.py, vgg19.py, imagenet_utils.py (mode "caffe").
 #pragma once
 #include <filesystem>
 #include <string>

@@ -14,7 +14,7 @@
 namespace chiaro {
 namespace {
 
-std::string normalised(std::string name) {
+std::string normalized(std::string name) {
   for (char& c : name) {
     c = c == '-' || c == '.' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
@@ -26,13 +26,13 @@ struct Scope {
   bool is_batch_norm = false;
 };
 
-// By normalised name.
+// By normalized name.
 std::unordered_map<std::string, Scope> known_scopes() {
   std::unordered_map<std::string, Scope> scopes;
   for (const UpprojTensor& tensor : upproj_tensors(1, true)) {
     const std::size_t dot = tensor.name.rfind('.');
     const std::string scope = tensor.name.substr(0, dot);
-    scopes[normalised(scope)] = {scope,
+    scopes[normalized(scope)] = {scope,
                                  tensor.name.substr(dot) != ".weight" && tensor.name.substr(dot) != ".bias"};
   }
   return scopes;
@@ -76,7 +76,7 @@ class Mapper {
   }
 
   const Scope* scope(const std::string& name) const {
-    const auto it = scopes_.find(normalised(name));
+    const auto it = scopes_.find(normalized(name));
     return it == scopes_.end() ? nullptr : &it->second;
   }
 
@@ -92,7 +92,7 @@ class Mapper {
   void take_by_name() {
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (places_.contains(i)) continue;
-      if (auto place = place_of(normalised(names_[i]))) take(i, std::move(*place));
+      if (auto place = place_of(normalized(names_[i]))) take(i, std::move(*place));
     }
   }
 
@@ -125,7 +125,7 @@ class Mapper {
 // A layer of another type may bear a scope's name, as a ReLU in place.
 bool fits(const Scope& scope, const std::string& type) {
   if (type.empty()) return true;
-  return normalised(type).ends_with(scope.is_batch_norm ? "batchnorm" : "conv");
+  return normalized(type).ends_with(scope.is_batch_norm ? "batchnorm" : "conv");
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // What MatConvNet's networks in .mat files have in common.
 //
-// A network is a struct with `layers`, saved as a variable of any name or spread over the file. SimpleNN: a
-// cell of structs that hold their weights. DagNN: a struct array; weights are in the struct array `params`.
-// Filter banks are (rows, columns, in, out): vl_nnconv slides them over (rows, columns, channels) pictures,
-// and MatConvNet's converter from Caffe transposes filters to that order; its documentation names the first
-// two the other way round. MATLAB drops extents of 1 at the end. Source: vlfeat/matconvnet, matlab/+dagnn,
-// utils/import-caffe.py.
+// A network is a struct with `layers`, saved as a variable of any name or spread over the file. SimpleNN: a cell of
+// structs that hold their weights. DagNN: a struct array; weights are in the struct array `params`. Filter banks are
+// (rows, columns, in, out): vl_nnconv slides them over (rows, columns, channels) pictures, and MatConvNet's converter
+// from Caffe transposes filters to that order; its documentation names the first two the other way round. MATLAB drops
+// extents of 1 at the end.
+// Source: vlfeat/matconvnet, matlab/+dagnn, utils/import-caffe.py.
 #pragma once
 #include <functional>
 #include <initializer_list>

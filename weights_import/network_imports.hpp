@@ -13,7 +13,7 @@ namespace chiaro {
 // pytorch/examples fast_neural_style TransformerNet, any width and number of residual blocks. Running
 // statistics of old files and the biases of convolutions before instance norms are ignored; nearest
 // up-sampling, reflection padding, epsilon 1e-5 and a linear output are what those networks have. Transposed
-// convolutions are recognised by the shapes of deconv1.
+// convolutions are recognized by the shapes of deconv1.
 WeightsFile import_transform_net(const TensorFile& file, const ImportOptions& options);
 
 // torchvision's key names, "features.{i}.weight" or "{i}.weight", torchvision's or Caffe's values. The

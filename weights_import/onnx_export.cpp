@@ -45,7 +45,7 @@ class Network {
     if (architecture_.output == "tanh150") {
       x = graph.node("Tanh", {x}, "range.tanh");
       x = graph.node("Mul", {x, "range.amplitude"}, "range.scaled");
-      x = graph.node("Add", {x, "range.centre"}, "range");
+      x = graph.node("Add", {x, "range.center"}, "range");
     }
     graph.node("Slice", {x, "crop.begin", "whole.size", "crop.axes"}, "stylized");
   }
@@ -65,7 +65,7 @@ class Network {
     if (architecture_.upsample == "nearest") graph.floats("twice", {4}, std::array{1.f, 1.f, 2.f, 2.f});
     if (architecture_.output == "tanh150") {
       graph.floats("range.amplitude", {}, std::array{150.f});
-      graph.floats("range.centre", {}, std::array{127.5f});
+      graph.floats("range.center", {}, std::array{127.5f});
     }
   }
 

@@ -45,7 +45,7 @@ void project_out(const double* done, double* row, std::int64_t columns) {
 // out of all later ones once it is done. Gaussian rows are well conditioned, so one pass in double is exact
 // enough. A block of rows is finished before the rows behind it see it: the same arithmetic, with few
 // parallel loops.
-void orthonormalise_rows(std::vector<double>& a, std::int64_t rows, std::int64_t columns) {
+void orthonormalize_rows(std::vector<double>& a, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kBlock = 32;
   const auto row = [&](std::int64_t i) { return a.data() + i * columns; };
   for (std::int64_t first = 0; first < rows; first += kBlock) {
@@ -68,7 +68,7 @@ std::vector<float> orthogonal_filters(const ConvShape& conv, const Rng& rng) {
   const std::int64_t rows = std::min(filters, inputs), columns = std::max(filters, inputs);
   std::vector<double> basis(static_cast<std::size_t>(rows * columns));
   fill_gaussian(rng, basis);
-  orthonormalise_rows(basis, rows, columns);
+  orthonormalize_rows(basis, rows, columns);
   const double gain = std::sqrt(2.0 * static_cast<double>(filters) / static_cast<double>(rows));
   std::vector<float> values(basis.size());
   for (std::int64_t k = 0; k < filters; ++k) {

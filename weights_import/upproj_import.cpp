@@ -27,7 +27,7 @@ struct UpprojNetwork {
   bool has_stage5 = true;
 };
 
-UpprojNetwork recognise(const TensorFile& file) {
+UpprojNetwork recognize(const TensorFile& file) {
   for (const bool tensorflow : {true, false}) {
     const TensorInfo* first = file.find(tensorflow ? "conv1/weights" : "conv1.weight");
     const TensorInfo* last = file.find(tensorflow ? "ConvPred/weights" : "ConvPred.weight");
@@ -48,7 +48,7 @@ std::string choose_padding(const TensorFile& file, const UpprojNetwork& network,
 }  // namespace
 
 WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& options) {
-  const UpprojNetwork network = recognise(file);
+  const UpprojNetwork network = recognize(file);
   require(network.width >= 1 && network.width <= 1024, "{}: conv1 has {} channels, expected 64", file.file(),
           network.width);
   std::vector<TensorMapping> mappings;

@@ -47,25 +47,25 @@ std::vector<TensorMapping> present_mappings(const TensorFile& file, int depth, c
 
 // What the file itself lets be known, by its checksum or its first layer: a value of
 // ImportOptions::preprocess.
-struct Recognised {
+struct Recognized {
   std::string preprocess, reason;
 };
-std::optional<Recognised> recognise(const TensorFile& file, int depth,
+std::optional<Recognized> recognize(const TensorFile& file, int depth,
                                     const std::vector<float>& first_layer) {
   if (depth == 19 && is_caffe_vgg19_first_layer(first_layer))
-    return Recognised{"caffe", "its first layer is that of Caffe's VGG-19"};
+    return Recognized{"caffe", "its first layer is that of Caffe's VGG-19"};
   if (depth == 19 && is_caffe_vgg19_first_layer(with_channels_reversed(first_layer)))
-    return Recognised{"caffe-rgb",
+    return Recognized{"caffe-rgb",
                       "its first layer is that of Caffe's VGG-19 with the channels swapped to RGB"};
   const KnownFile* known = known_file(sha256_of(file.file()));
   if (known && !known->preprocess.empty())
-    return Recognised{std::string(known->preprocess), fmt::format("it is {}", known->description)};
+    return Recognized{std::string(known->preprocess), fmt::format("it is {}", known->description)};
   return std::nullopt;
 }
 
 std::string choose_preprocess(const TensorFile& file, int depth, const std::vector<float>& first_layer,
                               const std::string& asked) {
-  const auto known = recognise(file, depth, first_layer);
+  const auto known = recognize(file, depth, first_layer);
   if (asked == "auto" && !known) {
     throw Error(
         "{}: these VGG-{} weights do not say how pictures must be prepared for them, and wrong preparation "

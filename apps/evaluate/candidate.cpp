@@ -67,7 +67,7 @@ Candidate::Candidate(Context& context, CandidateSpec spec, DType dtype) : spec_(
       pictures_.emplace(fs::path(path).stem().string(), path);
 }
 
-Image Candidate::stylise(const Image& photo, const std::string& photo_file) {
+Image Candidate::stylize(const Image& photo, const std::string& photo_file) {
   if (styler_) return styler_->style(photo);
   const std::string stem = fs::path(photo_file).stem().string();
   const auto count = pictures_.count(stem);

@@ -1,4 +1,4 @@
-// What evaluate_engine judges: a trained network, or a folder of pictures that something else has stylised.
+// What evaluate_engine judges: a trained network, or a folder of pictures that something else has stylized.
 #pragma once
 #include <map>
 #include <memory>
@@ -32,10 +32,10 @@ class Candidate {
 
   const CandidateSpec& spec() const { return spec_; }
 
-  // The RGB photo (of the size to be judged) stylised; a folder's picture is the one with the stem of the
+  // The RGB photo (of the size to be judged) stylized; a folder's picture is the one with the stem of the
   // photo's file, brought to the photo's size. Errors: none or several such pictures, an unreadable one, one
   // of another shape (its sides' ratio is more than 3 % off).
-  Image stylise(const Image& photo, const std::string& photo_file);
+  Image stylize(const Image& photo, const std::string& photo_file);
 
  private:
   CandidateSpec spec_;

@@ -1,4 +1,4 @@
-// Colours for numbers, computed in CIELAB (CIE 1976, D65, sRGB) so that equal steps of a number are equal
+// Colors for numbers, computed in CIELAB (CIE 1976, D65, sRGB) so that equal steps of a number are equal
 // distances there: no step stands out that the data do not have.
 #pragma once
 #include <array>
@@ -20,7 +20,7 @@ Rgb color_of(ColorMap map, double value);
 // For what has no value.
 inline constexpr Rgb kNoValueColor = {128, 128, 128};
 
-// sRGB, unclamped: outside 0..1 where the screen cannot show the colour.
+// sRGB, unclamped: outside 0..1 where the screen cannot show the color.
 std::array<double, 3> lab_to_srgb(const Lab& lab);
 Lab srgb_to_lab(const std::array<double, 3>& rgb);
 

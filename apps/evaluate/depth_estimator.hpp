@@ -12,7 +12,7 @@ class DepthEstimator {
   // A ResNet-UpProj in any format that load_network() reads. Errors: those of load_network().
   DepthEstimator(Context& context, const std::string& weights_file, DType dtype);
 
-  // Metres, in the network's own resolution: up to the picture's. RGB, both sides at least
+  // Meters, in the network's own resolution: up to the picture's. RGB, both sides at least
   // kSmallestPicture.
   DepthMap estimate(const Image& picture);
 

@@ -30,8 +30,8 @@ std::vector<Tap> taps(std::int64_t from, std::int64_t to) {
 
 }  // namespace
 
-bool is_depth(float metres) {
-  return std::isfinite(metres) && metres > 0;
+bool is_depth(float meters) {
+  return std::isfinite(meters) && meters > 0;
 }
 
 DepthMap resize_bilinear(const DepthMap& map, std::int64_t height, std::int64_t width) {
@@ -39,14 +39,14 @@ DepthMap resize_bilinear(const DepthMap& map, std::int64_t height, std::int64_t 
           "depth map of {}x{} values cannot be resized to {}x{}", map.width, map.height, width, height);
   if (height == map.height && width == map.width) return map;
   DepthMap result{height, width, {}};
-  result.metres.reserve(static_cast<std::size_t>(height * width));
+  result.meters.reserve(static_cast<std::size_t>(height * width));
   const auto columns = taps(map.width, width);
   for (const Tap& row : taps(map.height, height))
     for (const Tap& column : columns) {
       const float top = std::lerp(map.at(row.low, column.low), map.at(row.low, column.high), column.part);
       const float bottom =
           std::lerp(map.at(row.high, column.low), map.at(row.high, column.high), column.part);
-      result.metres.push_back(std::lerp(top, bottom, row.part));
+      result.meters.push_back(std::lerp(top, bottom, row.part));
     }
   return result;
 }
@@ -64,7 +64,7 @@ double quantile(std::vector<float> values, double part) {
 
 std::vector<float> depths_of(const DepthMap& map) {
   std::vector<float> values;
-  std::copy_if(map.metres.begin(), map.metres.end(), std::back_inserter(values), is_depth);
+  std::copy_if(map.meters.begin(), map.meters.end(), std::back_inserter(values), is_depth);
   return values;
 }
 

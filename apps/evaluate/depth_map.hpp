@@ -1,4 +1,4 @@
-// Depth maps in memory: metres per pixel, 0 or less and non-finite values where there is no depth.
+// Depth maps in memory: meters per pixel, 0 or less and non-finite values where there is no depth.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,14 +10,14 @@ namespace chiaro {
 
 struct DepthMap {
   std::int64_t height = 0, width = 0;
-  std::vector<float> metres;  // rows from top to bottom
+  std::vector<float> meters;  // rows from top to bottom
 
-  float at(std::int64_t y, std::int64_t x) const { return metres[static_cast<std::size_t>(y * width + x)]; }
+  float at(std::int64_t y, std::int64_t x) const { return meters[static_cast<std::size_t>(y * width + x)]; }
 };
 
-bool is_depth(float metres);  // finite and above 0
+bool is_depth(float meters);  // finite and above 0
 
-// Bilinear, pixel centres at half-integers, borders clamped (the convention of TensorFlow 2 and of PyTorch's
+// Bilinear, pixel centers at half-integers, borders clamped (the convention of TensorFlow 2 and of PyTorch's
 // align_corners = false). Meant for enlarging: nothing is averaged away when reducing. Zeros take part.
 DepthMap resize_bilinear(const DepthMap& map, std::int64_t height, std::int64_t width);
 

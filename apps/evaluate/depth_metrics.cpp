@@ -72,7 +72,7 @@ DepthMetrics compare_depth(const DepthMap& reference, const DepthMap& other,
   require(reference.height == other.height && reference.width == other.width,
           "depth maps of {}x{} and {}x{} values cannot be compared", reference.width, reference.height,
           other.width, other.height);
-  const std::size_t count = reference.metres.size();
+  const std::size_t count = reference.meters.size();
   require(options.mask.empty() || options.mask.size() == count,
           "the mask has {} values, the depth maps have {}", options.mask.size(), count);
 
@@ -83,10 +83,10 @@ DepthMetrics compare_depth(const DepthMap& reference, const DepthMap& other,
   for (std::size_t p = 0; p < count; ++p) {
     const bool allowed = options.mask.empty() || options.mask[p] != 0;
     metrics.pixels += allowed;
-    usable[p] = allowed && is_depth(reference.metres[p]) && is_depth(other.metres[p]);
+    usable[p] = allowed && is_depth(reference.meters[p]) && is_depth(other.meters[p]);
     if (!usable[p]) continue;
-    x.push_back(map_x[p] = reference.metres[p]);
-    y.push_back(map_y[p] = other.metres[p]);
+    x.push_back(map_x[p] = reference.meters[p]);
+    y.push_back(map_y[p] = other.meters[p]);
   }
   metrics.valid_pixels = static_cast<std::int64_t>(x.size());
   if (x.empty()) {

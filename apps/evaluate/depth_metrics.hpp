@@ -1,5 +1,5 @@
-// How close one depth map is to another: x, the reference, and y, both in metres and of one size.
-//   AbsRel    mean of |y - x| / x                    RMSE      root of the mean of (y - x)^2, metres
+// How close one depth map is to another: x, the reference, and y, both in meters and of one size.
+//   AbsRel    mean of |y - x| / x                    RMSE      root of the mean of (y - x)^2, meters
 //   log10     mean of |log10 y - log10 x|            delta[k]  share of pixels with max(x/y, y/x)
 //   < 1.25^(k+1) SSIM      see structural_similarity.hpp; dynamic range = largest - smallest usable reference
 //   depth Spearman  correlation of the ranks, ties at their mean rank

@@ -17,7 +17,7 @@ constexpr std::uint8_t kInk = 40;
 template <class Color>
 Image draw(const DepthMap& map, Color&& color) {
   Image image(map.height, map.width, 3);
-  for (std::size_t p = 0; p < map.metres.size(); ++p) {
+  for (std::size_t p = 0; p < map.meters.size(); ++p) {
     const Rgb rgb = color(p);
     std::copy(rgb.begin(), rgb.end(), image.pixels.begin() + static_cast<std::ptrdiff_t>(3 * p));
   }
@@ -32,15 +32,15 @@ double place_in(DepthRange range, double value) {
 
 Image draw_depth(const DepthMap& map, DepthRange range) {
   return draw(map, [&](std::size_t p) {
-    const float depth = map.metres[p];
+    const float depth = map.meters[p];
     return is_depth(depth) ? color_of(ColorMap::Depth, place_in(range, depth)) : kNoValueColor;
   });
 }
 
 Image draw_difference(const DepthMap& reference, const DepthMap& other, float largest) {
-  require(reference.metres.size() == other.metres.size(), "depth maps of different sizes have no difference");
+  require(reference.meters.size() == other.meters.size(), "depth maps of different sizes have no difference");
   return draw(other, [&](std::size_t p) {
-    const float x = reference.metres[p], y = other.metres[p];
+    const float x = reference.meters[p], y = other.meters[p];
     if (!is_depth(x) || !is_depth(y)) return kNoValueColor;
     return color_of(ColorMap::Difference, place_in({-largest, largest}, y - x));
   });

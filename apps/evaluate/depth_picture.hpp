@@ -1,4 +1,4 @@
-// Depth maps as pictures: near is bright, far is dark, no depth is grey.
+// Depth maps as pictures: near is bright, far is dark, no depth is gray.
 #pragma once
 #include "apps/evaluate/color_map.hpp"
 #include "apps/evaluate/depth_map.hpp"
@@ -6,17 +6,17 @@
 
 namespace chiaro {
 
-// Depths outside the range get the colour of its end.
+// Depths outside the range get the color of its end.
 Image draw_depth(const DepthMap& map, DepthRange range);
 
 // other - reference: blue where other is nearer, red where it is farther, white where they agree; the
-// strongest colour at `largest` metres and beyond. Grey where either holds no depth. Maps of one size.
+// strongest color at `largest` meters and beyond. Gray where either holds no depth. Maps of one size.
 Image draw_difference(const DepthMap& reference, const DepthMap& other, float largest);
 
 // From the `cut` to the `1 - cut` part of the depths (0 = all of them); never empty, 0 to 1 m without depths.
 DepthRange range_of(const DepthMap& map, double cut);
 
-// The colours from left to right with round numbers of metres below, in the rectangle from (top, left) with
+// The colors from left to right with round numbers of meters below, in the rectangle from (top, left) with
 // `width` pixels and scale_bar_height(scale).
 void draw_scale_bar(Image& image, std::int64_t top, std::int64_t left, std::int64_t width, ColorMap map,
                     DepthRange range, std::int64_t scale = 1);

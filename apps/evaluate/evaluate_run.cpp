@@ -125,19 +125,19 @@ class Evaluator {
     PictureResult result{photo.file, photo.size.height, photo.size.width, {}};
     SheetRow row{fs::path(photo.file).filename().string(), picture, {}, {}};
     for (auto& candidate : candidates_)
-      row.candidates.push_back({candidate.spec().name, candidate.stylise(picture, photo.file), {}, {}});
+      row.candidates.push_back({candidate.spec().name, candidate.stylize(picture, photo.file), {}, {}});
     if (depth_) row.depth = depth_->estimate(picture);
     if (judge_) judge_->set_photo(picture);
     const LostPixels lost_in_photo = lost_pixels(picture);
     for (auto& candidate : row.candidates) {
       Measurement& found = candidate.measurement;
       if (depth_) {
-        candidate.depth = depth_->estimate(candidate.stylised);
+        candidate.depth = depth_->estimate(candidate.stylized);
         found.depth = compare_depth(*row.depth, *candidate.depth, {{}, options_.median_scaling});
       }
-      if (judge_) found.perceptual = judge_->distance(candidate.stylised);
-      found.grey_ssim = grey_similarity(picture, candidate.stylised).value;
-      const LostPixels lost = lost_pixels(candidate.stylised);
+      if (judge_) found.perceptual = judge_->distance(candidate.stylized);
+      found.gray_ssim = gray_similarity(picture, candidate.stylized).value;
+      const LostPixels lost = lost_pixels(candidate.stylized);
       found.white = std::max(0.0, lost.white - lost_in_photo.white);
       found.black = std::max(0.0, lost.black - lost_in_photo.black);
       result.measurements.push_back(found);

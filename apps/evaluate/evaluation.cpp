@@ -27,7 +27,7 @@ std::vector<Column> main_columns(const std::vector<NamedValue>& values) {
       {"AbsRel", "depth_abs_rel", 3},  {"RMSE m", "depth_rmse", 3},       {"log10", "depth_log10", 3},
       {"d<1.25", "depth_delta1", 3},   {"d<1.25^2", "depth_delta2", 3},   {"d<1.25^3", "depth_delta3", 3},
       {"SSIM", "depth_ssim", 3},       {"Spearman", "depth_spearman", 3}, {"valid", "depth_valid_share", 3},
-      {"style", "style", 3},           {"content", "content", 3},         {"grey SSIM", "grey_ssim", 3},
+      {"style", "style", 3},           {"content", "content", 3},         {"gray SSIM", "gray_ssim", 3},
       {"white %", "white_percent", 2}, {"black %", "black_percent", 2}};
   std::vector<Column> columns;
   for (const auto& column : all)
@@ -110,7 +110,7 @@ std::vector<NamedValue> values_of(const Measurement& measurement,
     values.push_back({"content", distance.content});
     values.push_back({"content_raw", distance.content_raw});
   }
-  values.push_back({"grey_ssim", measurement.grey_ssim});
+  values.push_back({"gray_ssim", measurement.gray_ssim});
   values.push_back({"white_percent", 100 * measurement.white});
   values.push_back({"black_percent", 100 * measurement.black});
   return values;

@@ -11,11 +11,11 @@
 
 namespace chiaro {
 
-// Of one stylised picture.
+// Of one stylized picture.
 struct Measurement {
   std::optional<DepthMetrics> depth;
   std::optional<PerceptualDistance> perceptual;
-  double grey_ssim = 0;         // of the photo and the stylised picture, see grey_similarity()
+  double gray_ssim = 0;         // of the photo and the stylized picture, see gray_similarity()
   double white = 0, black = 0;  // shares of pixels that are blown or blacked out, beyond the photo's own
 };
 

@@ -84,8 +84,8 @@ void PerceptualJudge::set_photo(const Image& photo) {
   photo_content_ = mean_squared_difference(cropped_content_, photo_.content);
 }
 
-PerceptualDistance PerceptualJudge::distance(const Image& stylised) {
-  const Look found = look(stylised);
+PerceptualDistance PerceptualJudge::distance(const Image& stylized) {
+  const Look found = look(stylized);
   PerceptualDistance result;
   result.layers_raw = style_distances(found);
   for (std::size_t i = 0; i < result.layers_raw.size(); ++i)

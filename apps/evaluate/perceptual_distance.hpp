@@ -1,4 +1,4 @@
-// How far a stylised picture y is from the style picture s and from its photo x, seen by a VGG.
+// How far a stylized picture y is from the style picture s and from its photo x, seen by a VGG.
 //   style, per layer   d(y) = mean over C^2 of (G(y) - G(s))^2,  G = F^T F / (H W C)
 //   content            e(y) = mean over H W C of (F(y) - F(x))^2
 // These are the raw terms of the training loss, with layer weights of 1 (layers/loss_layers.hpp). Relative:
@@ -28,7 +28,7 @@ class PerceptualJudge {
   // The photo that the following pictures are compared with. RGB.
   void set_photo(const Image& photo);
   // RGB, of the photo's size.
-  PerceptualDistance distance(const Image& stylised);
+  PerceptualDistance distance(const Image& stylized);
 
   const std::vector<std::string>& style_layers() const { return style_layers_; }
 

@@ -44,12 +44,12 @@ class Cell {
   std::int64_t below_, width_;
 };
 
-// The colours' limit, metres.
+// The colors' limit, meters.
 float largest_difference(const SheetRow& row) {
   std::vector<float> differences;
   for (const auto& candidate : row.candidates)
-    for (std::size_t p = 0; p < row.depth->metres.size(); ++p) {
-      const float x = row.depth->metres[p], y = candidate.depth->metres[p];
+    for (std::size_t p = 0; p < row.depth->meters.size(); ++p) {
+      const float x = row.depth->meters[p], y = candidate.depth->meters[p];
       if (is_depth(x) && is_depth(y)) differences.push_back(std::abs(y - x));
     }
   constexpr float kSmallest = 0.01f;
@@ -60,7 +60,7 @@ std::string notes_of(const Measurement& measurement) {
   if (measurement.perceptual)
     return fmt::format("style {:.2f}  content {:.2f}", measurement.perceptual->style,
                        measurement.perceptual->content);
-  return fmt::format("grey SSIM {:.2f}", measurement.grey_ssim);
+  return fmt::format("gray SSIM {:.2f}", measurement.gray_ssim);
 }
 
 std::vector<Image> cells_of(const SheetRow& row) {
@@ -76,7 +76,7 @@ std::vector<Image> cells_of(const SheetRow& row) {
     cells.push_back(Cell("its depth", draw_depth(enlarged(*row.depth), range)).bar(ColorMap::Depth, range));
   }
   for (const auto& candidate : row.candidates) {
-    cells.push_back(Cell(candidate.name, small(candidate.stylised)).note(notes_of(candidate.measurement)));
+    cells.push_back(Cell(candidate.name, small(candidate.stylized)).note(notes_of(candidate.measurement)));
     if (!row.depth) continue;
     const DepthMetrics& depth = *candidate.measurement.depth;
     cells.push_back(Cell(fmt::format("depth: AbsRel {:.3f}, d<1.25 {:.2f}", depth.abs_rel, depth.delta[0]),

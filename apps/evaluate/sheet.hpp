@@ -13,7 +13,7 @@ namespace chiaro {
 
 struct SheetCandidate {
   std::string name;
-  Image stylised;
+  Image stylized;
   std::optional<DepthMap> depth;
   Measurement measurement;
 };
@@ -25,7 +25,7 @@ struct SheetRow {
   std::vector<SheetCandidate> candidates;
 };
 
-// One colour range per row: from the 1st to the 99th percentile of the photo's depth; of the differences, the
+// One color range per row: from the 1st to the 99th percentile of the photo's depth; of the differences, the
 // 98th percentile of all the row's absolute differences, to both sides.
 Image draw_sheet(const std::vector<SheetRow>& rows);
 

@@ -86,11 +86,11 @@ Similarity structural_similarity(std::span<const double> x, std::span<const doub
   return result;
 }
 
-Similarity grey_similarity(const Image& a, const Image& b) {
+Similarity gray_similarity(const Image& a, const Image& b) {
   require(a.channels == 3 && b.channels == 3 && a.height == b.height && a.width == b.width,
           "SSIM: pictures of {}x{}x{} and {}x{}x{}", a.width, a.height, a.channels, b.width, b.height,
           b.channels);
-  const auto grey = [](const Image& image) {
+  const auto gray = [](const Image& image) {
     std::vector<double> values(image.pixels.size() / 3);
     for (std::size_t p = 0; p < values.size(); ++p)
       values[p] =
@@ -98,7 +98,7 @@ Similarity grey_similarity(const Image& a, const Image& b) {
     return values;
   };
   const std::vector<char> all(a.pixels.size() / 3, 1);
-  return structural_similarity(grey(a), grey(b), all, a.height, a.width, 255);
+  return structural_similarity(gray(a), gray(b), all, a.height, a.width, 255);
 }
 
 }  // namespace chiaro

@@ -32,7 +32,7 @@ Image with_scale_bar(const Image& map, DepthRange range) {
 
 void write_raw(const DepthOptions& options, const DepthMap& map, const std::string& precision) {
   H5Writer file(options.raw);
-  file.floats("depth", std::array{map.height, map.width}, map.metres);
+  file.floats("depth", std::array{map.height, map.width}, map.meters);
   file.attribute("/", "unit", "m");
   file.attribute("/", "image", options.image);
   file.attribute("/", "weights", options.weights);
@@ -66,9 +66,9 @@ int run_depth(const DepthOptions& options) {
   else
     fmt::print("min {:.3f} m, median {:.3f} m, max {:.3f} m\n", quantile(depths, 0), quantile(depths, 0.5),
                quantile(depths, 1));
-  if (depths.size() < map.metres.size())
-    fmt::print("{} of {} pixels have no depth (drawn grey)\n", map.metres.size() - depths.size(),
-               map.metres.size());
+  if (depths.size() < map.meters.size())
+    fmt::print("{} of {} pixels have no depth (drawn gray)\n", map.meters.size() - depths.size(),
+               map.meters.size());
   encode_image(options.output, with_scale_bar(draw_depth(map, range_of(map, 0)), range_of(map, 0)));
   fmt::print("{}\n", options.output);
   if (options.raw.empty()) return 0;
@@ -84,7 +84,7 @@ void add_depth_command(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand("depth", "draw the depth map of a picture");
   command->footer(
       "Near is yellow, far is violet. The map has the size of the picture, enlarged bilinearly from the\n"
-      "network's resolution; below it is a scale in metres.\n"
+      "network's resolution; below it is a scale in meters.\n"
       "Example:\n"
       "  inspect_engine depth photo.jpg --weights depth.h5 -o depth.png --raw depth_map.h5");
   command->add_option("IMAGE", options->image, "picture (JPEG, PNG, BMP)")->required();
@@ -96,7 +96,7 @@ void add_depth_command(CLI::App& app, Command& chosen) {
       ->type_name("FILE");
   command
       ->add_option("--raw", options->raw,
-                   "HDF5 file for the map itself: dataset depth (height, width), metres")
+                   "HDF5 file for the map itself: dataset depth (height, width), meters")
       ->type_name("FILE");
   command
       ->add_option("--size", options->size,

@@ -25,10 +25,10 @@ constexpr std::array<Color, 9> kMagma{{{0, 0, 4},
                                        {252, 253, 191}}};
 
 constexpr std::int64_t kCaptionHeight = 18, kCaptionScale = 1, kGap = 6;
-constexpr std::uint8_t kCaptionGrey = 40;
+constexpr std::uint8_t kCaptionGray = 40;
 
 Color shade(float value, MapColors colors) {
-  if (colors == MapColors::Grey) return {255 * value, 255 * value, 255 * value};
+  if (colors == MapColors::Gray) return {255 * value, 255 * value, 255 * value};
   const float place = value * (kMagma.size() - 1);
   const auto below = std::min<std::size_t>(static_cast<std::size_t>(place), kMagma.size() - 2);
   const float part = place - static_cast<float>(below);
@@ -57,7 +57,7 @@ Image fit(const Image& image, std::int64_t height, std::int64_t width) {
 
 Image captioned(const Image& image, const std::string& caption) {
   Image sheet(image.height + kCaptionHeight, image.width, 3, 255);
-  draw_text(sheet, 5, 1, caption, kCaptionGrey, kCaptionScale);
+  draw_text(sheet, 5, 1, caption, kCaptionGray, kCaptionScale);
   std::copy(image.pixels.begin(), image.pixels.end(), sheet.at(kCaptionHeight, 0));
   return sheet;
 }

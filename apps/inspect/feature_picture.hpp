@@ -7,7 +7,7 @@
 
 namespace chiaro {
 
-enum class MapColors { Grey, Magma };
+enum class MapColors { Gray, Magma };
 
 struct FeaturePictureOptions {
   std::int64_t channels = 8;  // maps per row

@@ -19,7 +19,7 @@ struct FeaturesOptions {
 int run_features(FeaturesOptions options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
-  options.drawing.colors = options.colors == "grey" ? MapColors::Grey : MapColors::Magma;
+  options.drawing.colors = options.colors == "gray" ? MapColors::Gray : MapColors::Magma;
   const Image picture = read_feature_picture(options.request);
   temporary_beside(options.output);  // before the work: may a file be made there?
   const auto features = compute_features(context, options.request, picture, dtype);
@@ -50,8 +50,8 @@ void add_features_command(CLI::App& app, Command& chosen) {
   command->add_option("--cell", options->drawing.cell, "long side of a map, in pixels")
       ->check(CLI::Range(16, 2048))
       ->capture_default_str();
-  command->add_option("--colors", options->colors, "magma or grey")
-      ->check(CLI::IsMember({"magma", "grey"}))
+  command->add_option("--colors", options->colors, "magma or gray")
+      ->check(CLI::IsMember({"magma", "gray"}))
       ->capture_default_str();
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_features(*options); }; });

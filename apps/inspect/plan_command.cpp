@@ -59,13 +59,13 @@ int plan_stylizing(Context& context, const PlanOptions& options) {
   if (options.model_width > 0) network.width = options.model_width;
   fmt::print("{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
              network.width, precision_name(context, dtype));
-  print_bytes("stylising", Stylizer::estimate_bytes(context, network, size.height, size.width, dtype));
+  print_bytes("stylizing", Stylizer::estimate_bytes(context, network, size.height, size.width, dtype));
   return 0;
 }
 
 int plan_training(Context& context, const PlanOptions& options) {
   if (options.file.empty())
-    throw Error("give a CONFIG.toml, or --size HEIGHTxWIDTH to plan stylising; see --help");
+    throw Error("give a CONFIG.toml, or --size HEIGHTxWIDTH to plan stylizing; see --help");
   const auto [config, dtype] = load_run_config(context, options);
   const StyleGraph step = build_style_graph(context, config, dtype, GraphPurpose::Plan);
   for (const auto& note : step.notes) fmt::print(stderr, "note: {}\n", note);
@@ -80,7 +80,7 @@ int plan_training(Context& context, const PlanOptions& options) {
   print_bytes("  lower bound (most alive in one step)", plan.memory.lower_bound);
   print_bytes("  without reuse (sum of all blocks)", plan.memory.unshared_bytes);
   print_bytes("parameters and their gradients", 2 * parameters);
-  print_bytes("optimiser (two moments)", 2 * parameters);
+  print_bytes("optimizer (two moments)", 2 * parameters);
   std::int64_t total = plan.memory.arena_bytes + 4 * parameters;
   for (const auto& [name, network] : step.loss_networks) {
     const std::int64_t bytes = network->params().slab_count() * 4;
@@ -111,7 +111,7 @@ void add_plan_command(CLI::App& app, Command& chosen) {
       "  inspect_engine plan --size 1080x1920 --model-width 32");
   add_config_options(*command, *options);
   auto* size =
-      command->add_option("--size", options->size, "instead: memory to stylise a picture of this size")
+      command->add_option("--size", options->size, "instead: memory to stylize a picture of this size")
           ->type_name("HEIGHTxWIDTH");
   command->add_option("--model-width", options->model_width, "with --size: width of the network")
       ->needs(size)

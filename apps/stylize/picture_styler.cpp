@@ -15,7 +15,7 @@ constexpr std::int64_t kParameterCopies = 4;
 // The decoders and encoders of engine/image at their worst (16-bit PNG in, PNG out), picture included.
 constexpr std::int64_t kCodecBytesPerPixel = 24;
 
-std::array<std::int64_t, 3> mean_visible_colour(const Image& rgba) {
+std::array<std::int64_t, 3> mean_visible_color(const Image& rgba) {
   std::array<std::int64_t, 3> sum{};
   std::int64_t alpha = 0;
   for (std::size_t p = 0; p < rgba.pixels.size(); p += 4) {
@@ -27,13 +27,13 @@ std::array<std::int64_t, 3> mean_visible_colour(const Image& rgba) {
   return sum;
 }
 
-Image on_colour(const Image& rgba, const std::array<std::int64_t, 3>& colour) {
+Image on_color(const Image& rgba, const std::array<std::int64_t, 3>& color) {
   Image rgb(rgba.height, rgba.width, 3);
   for (std::size_t p = 0; p < rgba.pixels.size() / 4; ++p) {
     const std::uint8_t* in = &rgba.pixels[4 * p];
     for (std::size_t c = 0; c < 3; ++c)
       rgb.pixels[3 * p + c] =
-          static_cast<std::uint8_t>((in[c] * in[3] + colour[c] * (255 - in[3]) + 127) / 255);
+          static_cast<std::uint8_t>((in[c] * in[3] + color[c] * (255 - in[3]) + 127) / 255);
   }
   return rgb;
 }
@@ -54,7 +54,7 @@ PictureStyler::PictureStyler(Context& context, TransformModel model, DType dtype
 
 Image PictureStyler::style(const Image& picture, const BandedTransformNet::Progress& progress) {
   if (picture.channels == 4)
-    return with_alpha_of(style(on_colour(picture, mean_visible_colour(picture)), progress), picture);
+    return with_alpha_of(style(on_color(picture, mean_visible_color(picture)), progress), picture);
   if (const PictureSize size{picture.height, picture.width}; !stylizer_ || size != size_) {
     stylizer_.reset();  // before the next one allocates
     stylizer_.emplace(context_, *model_.params, model_.config, size.height, size.width, dtype_);

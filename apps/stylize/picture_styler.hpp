@@ -14,7 +14,7 @@ class PictureStyler {
   PictureStyler(Context& context, TransformModel model, DType dtype);
 
   // The styled picture, of the same size and number of channels. RGBA: the network sees the picture on its
-  // own mean visible colour, so that hidden pixels have no influence and add no edges as a white page would;
+  // own mean visible color, so that hidden pixels have no influence and add no edges as a white page would;
   // the result keeps the alpha. The plan and its memory are kept for the next picture of this size. progress:
   // as in Stylizer::run().
   Image style(const Image& picture, const BandedTransformNet::Progress& progress = {});

@@ -2,7 +2,7 @@
 //
 // The terms of the loss share no scale, so raw weights say little. Here the user says how much of the
 // gradient each term shall have; the share of a term is the L2 norm of its gradient with respect to the
-// generated pictures, over the sum of all terms' norms. The norms of a network that has learnt nothing say
+// generated pictures, over the sum of all terms' norms. The norms of a network that has learned nothing say
 // nothing about a trained one (the style term's falls by orders of magnitude), so they are taken in a trial:
 // weights from the norms of the first batch, kTrialIterations steps of Adam with these, then weights from the
 // norms of the next kMeasuredBatches batches, twice. The run itself begins afresh with the weights that came

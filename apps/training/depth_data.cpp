@@ -11,9 +11,9 @@ DepthData open_depth_data(const TrainConfig& config) {
   const std::string& folder = config.data.train.front();
   const DepthConfig& depth = config.depth;
   DepthData data;
-  data.train = std::make_shared<DepthList>(folder, depth.train_list, depth.metres_per_unit);
+  data.train = std::make_shared<DepthList>(folder, depth.train_list, depth.meters_per_unit);
   if (!depth.validation_list.empty())
-    data.validation = std::make_shared<DepthList>(folder, depth.validation_list, depth.metres_per_unit);
+    data.validation = std::make_shared<DepthList>(folder, depth.validation_list, depth.meters_per_unit);
   return data;
 }
 

@@ -23,15 +23,15 @@ Image photo_of(std::span<const float> rgb, PictureSize size) {
   return photo;
 }
 
-DepthMap map_of(std::span<const float> metres, PictureSize size) {
-  return {size.height, size.width, {metres.begin(), metres.end()}};
+DepthMap map_of(std::span<const float> meters, PictureSize size) {
+  return {size.height, size.width, {meters.begin(), meters.end()}};
 }
 
 }  // namespace
 
 Image draw_depth_preview(const DepthBatch& batch, std::span<const float> prediction, PictureSize input,
                          PictureSize target, std::size_t most) {
-  const std::int64_t colours = input.height * input.width * 3, depths = target.height * target.width;
+  const std::int64_t colors = input.height * input.width * 3, depths = target.height * target.width;
   std::vector<std::vector<Image>> rows;
   for (std::size_t j = 0; j < batch.pairs.size() && rows.size() < most; ++j) {
     if (batch.pairs[j] < 0) continue;
@@ -41,7 +41,7 @@ Image draw_depth_preview(const DepthBatch& batch, std::span<const float> predict
     const auto enlarged = [&](const DepthMap& map) {
       return resize(draw_depth(map, range), input.height, input.width);
     };
-    rows.push_back({photo_of(part(batch.rgb, j, colours), input), enlarged(measured), enlarged(predicted)});
+    rows.push_back({photo_of(part(batch.rgb, j, colors), input), enlarged(measured), enlarged(predicted)});
   }
   return rows.empty() ? Image() : make_grid(rows);
 }

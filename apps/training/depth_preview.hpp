@@ -7,8 +7,8 @@
 
 namespace chiaro {
 
-// One row for each of the first `most` pairs of the batch: the photo, its measured depth (grey where
-// unknown), the prediction. Both maps in the colours of draw_depth(), over the range of the measured one.
+// One row for each of the first `most` pairs of the batch: the photo, its measured depth (gray where
+// unknown), the prediction. Both maps in the colors of draw_depth(), over the range of the measured one.
 // prediction: as batch.depth. A picture without rows when the batch has no pair.
 Image draw_depth_preview(const DepthBatch& batch, std::span<const float> prediction, PictureSize input,
                          PictureSize target, std::size_t most = 4);

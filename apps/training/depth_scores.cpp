@@ -9,7 +9,7 @@ namespace chiaro {
 
 namespace {
 
-constexpr double kNearest = 0.01;  // metres
+constexpr double kNearest = 0.01;  // meters
 
 }  // namespace
 

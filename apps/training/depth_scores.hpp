@@ -1,9 +1,9 @@
 // How good predicted depth is, over all pixels whose depth was measured (target > 0), of many pictures:
-//   rel = mean |y - x| / x      rms = sqrt(mean (y - x)^2), metres      log10 = mean |log10 y - log10 x|
+//   rel = mean |y - x| / x      rms = sqrt(mean (y - x)^2), meters      log10 = mean |log10 y - log10 x|
 //   delta[k] = share of pixels with max(x / y, y / x) < 1.25^(k+1)              x: target, y: prediction
-// Every pixel counts the same, whichever picture it is from. Predictions below 1 cm count as 1 cm, so that
-// the zeros of a ReLU have a logarithm. Sums in double, in the order of add(): deterministic. Source: Eigen,
-// Puhrsch, Fergus 2014, arXiv:1406.2283, section 4.
+// Every pixel counts the same, whichever picture it is from. Predictions below 1 cm count as 1 cm, so that the zeros of
+// a ReLU have a logarithm. Sums in double, in the order of add(): deterministic.
+// Source: Eigen, Puhrsch, Fergus 2014, arXiv:1406.2283, section 4.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -19,7 +19,7 @@ struct DepthScores {
 
 class DepthScoreSum {
  public:
-  // Of equal length, metres.
+  // Of equal length, meters.
   void add(std::span<const float> prediction, std::span<const float> target);
   DepthScores scores() const;
 

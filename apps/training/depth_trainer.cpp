@@ -74,10 +74,10 @@ DepthTrainer::DepthTrainer(Context& context, const TrainConfig& config, DType dt
   session_options.backward = true;
   session_.emplace(std::move(graph), session_options);
   initialize(config);
-  colours_.emplace(context_, session_->tensor(picture_));
+  colors_.emplace(context_, session_->tensor(picture_));
   depths_.emplace(context_, session_->tensor(target_));
   const auto feed = [this] {
-    colours_->send();
+    colors_->send();
     depths_->send();
   };
   step_.emplace(context_, config, *session_, params_, feed, ranges_of(params_, config.depth.encoder_lr));
@@ -116,7 +116,7 @@ PictureSize DepthTrainer::target_size() const {
 }
 
 double DepthTrainer::step(std::int64_t step, const DepthBatch& batch) {
-  colours_->stage(batch.rgb);
+  colors_->stage(batch.rgb);
   depths_->stage(batch.depth);
   step_->run(step);
   values_changed();
@@ -147,8 +147,8 @@ std::span<const float> DepthTrainer::predict(const DepthBatch& batch) {
   Inference& network = current_inference();
   write_tensor(context_, network.session->tensor(network.picture), batch.rgb);
   network.session->forward();
-  network.metres = read_tensor(context_, network.session->tensor(network.prediction));
-  return network.metres;
+  network.meters = read_tensor(context_, network.session->tensor(network.prediction));
+  return network.meters;
 }
 
 WeightsFile DepthTrainer::weights_file(const std::string& provenance) const {

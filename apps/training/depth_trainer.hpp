@@ -1,4 +1,4 @@
-// The training of one depth network in memory: ResNet-UpProj, berHu loss, optimiser, and the steps they make.
+// The training of one depth network in memory: ResNet-UpProj, berHu loss, optimizer, and the steps they make.
 //
 // Predictions come from the network in its inference form, made
 // from the parameters and running statistics of the moment; that network is built at its first use.
@@ -37,7 +37,7 @@ class DepthTrainer {
   double step(std::int64_t step, const DepthBatch& batch);
   double parameter_gradient_norm() const { return step_->optimizer().gradient_norm(); }  // of the last step()
 
-  // Metres, as DepthBatch::depth. Valid until the next call.
+  // Meters, as DepthBatch::depth. Valid until the next call.
   std::span<const float> predict(const DepthBatch& batch);
 
   // Call after changing parameters or statistics from outside.
@@ -56,7 +56,7 @@ class DepthTrainer {
     ParamStore store{ParamStore::Kind::Frozen};
     std::optional<Session> session;
     TensorId picture = -1, prediction = -1;
-    std::vector<float> metres;
+    std::vector<float> meters;
   };
 
   void initialize(const TrainConfig& config);
@@ -69,7 +69,7 @@ class DepthTrainer {
   ParamStore params_{ParamStore::Kind::Trainable}, statistics_{ParamStore::Kind::Frozen};
   std::optional<Session> session_;
   TensorId picture_ = -1, target_ = -1;
-  std::optional<TensorFeed> colours_, depths_;
+  std::optional<TensorFeed> colors_, depths_;
   std::optional<TrainingStep> step_;
   std::unique_ptr<Inference> inference_;
   bool inference_is_current_ = false;

@@ -21,7 +21,7 @@ std::shared_ptr<const PhotoSource> open_validation(const TrainConfig& config) {
 BatchOptions validation_batches(const TrainConfig& config) {
   BatchOptions options = batch_options(config);
   options.shuffle = false;
-  options.recolour = 0;
+  options.recolor = 0;
   if (options.crop == CropMode::Random) options.crop = CropMode::Center;
   return options;
 }

@@ -1,5 +1,5 @@
-// The training of a VGG in factors of low rank that imitates the whole one, in memory: both networks, losses, optimiser, and
-// the steps they make.
+// The training of a VGG in factors of low rank that imitates the whole one, in memory: both networks, losses,
+// optimizer, and the steps they make.
 //
 //   photo -> whole network (frozen) -> features F
 //         -> network in factors     -> features f
@@ -7,10 +7,10 @@
 //        + gram_weight    * mean over layers of |G(f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
 // See layers/relative_loss_layers.hpp and layers/nets/vgg.hpp.
 //
-// The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that
-// one step of Adam changes no layer's output by much more than that share of it. Undivided, the first steps,
-// all of them as long as the learning rate and all in the same direction, destroy what the network begins
-// with. Source: the scaling with width in Yang et al. 2022, arXiv:2203.03466, table 3.
+// The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that one step of
+// Adam changes no layer's output by much more than that share of it. Undivided, the first steps, all of them as long as
+// the learning rate and all in the same direction, destroy what the network begins with.
+// Source: the scaling with width in Yang et al. 2022, arXiv:2203.03466, table 3.
 #pragma once
 #include <memory>
 #include <optional>

@@ -13,7 +13,7 @@ namespace chiaro {
 
 namespace {
 
-// Room for either optimiser's factors of one range.
+// Room for either optimizer's factors of one range.
 constexpr std::size_t kFactorBytes = 64;
 static_assert(sizeof(adam::Factors) <= kFactorBytes && sizeof(sgd::Factors) <= kFactorBytes);
 
@@ -58,12 +58,12 @@ Optimizer::Optimizer(Context& context, const OptimizerConfig& config, std::int64
   const auto factor_bytes =
       static_cast<std::int64_t>((ranges_.size() + 1) * kFactorBytes);  // the averages' at the end
   const MemoryKind memory = compute_memory(context);
-  factors_ = Buffer(factor_bytes, "factors of the optimiser", memory);
+  factors_ = Buffer(factor_bytes, "factors of the optimizer", memory);
   norm_ = Buffer(sizeof(double), "norm of the gradient", memory);
   workspace_ =
       Buffer(adam::gradient_norm_workspace_bytes(context), "workspace of the gradient's norm", memory);
   if (memory == MemoryKind::Host) return;
-  factors_on_host_ = Buffer(factor_bytes, "factors of the optimiser", MemoryKind::Pinned);
+  factors_on_host_ = Buffer(factor_bytes, "factors of the optimizer", MemoryKind::Pinned);
   norm_on_host_ = Buffer(sizeof(double), "norm of the gradient", MemoryKind::Pinned);
 }
 

@@ -1,4 +1,4 @@
-// The optimiser that a configuration asks for, on the parameters of one network, and the norm of their
+// The optimizer that a configuration asks for, on the parameters of one network, and the norm of their
 // gradient.
 #pragma once
 #include <vector>

@@ -12,7 +12,7 @@ BatchOptions batch_options(const TrainConfig& config) {
   options.shuffle = config.data.shuffle;
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.cache_bytes = config.data.cache_mb << 20;
-  if (config.task == "distill") options.recolour = config.distill.recolour;
+  if (config.task == "distill") options.recolor = config.distill.recolor;
   return options;
 }
 

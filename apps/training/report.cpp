@@ -77,7 +77,7 @@ std::vector<Point> thin(const std::vector<Point>& points, std::size_t count) {
   return thinned;
 }
 
-constexpr std::array<const char*, 9> kColours{"#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6", "#b8860b",
+constexpr std::array<const char*, 9> kColors{"#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6", "#b8860b",
                                               "#444444", "#2a9d8f", "#b23a6f", "#8a5a2b"};
 
 // The smallest of 1, 2, 5, 10, 20, 50, ... that divides `length` into at most `most` steps.
@@ -116,7 +116,7 @@ std::vector<Tick> logarithmic_ticks(double low, double high) {
 struct Label {
   double y;
   std::string text;
-  const char* colour;
+  const char* color;
 };
 
 // Moves labels that would cover each other apart, none below `bottom`.
@@ -170,17 +170,17 @@ std::string chart(const Curves& curves) {
         end = p;
       }
     if (path.empty()) continue;
-    const char* colour = kColours[labels.size() % kColours.size()];
-    svg += fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>", path, colour);
+    const char* color = kColors[labels.size() % kColors.size()];
+    svg += fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-width='1.8'/>", path, color);
     // Also the whole of a curve of one point.
     svg += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='2.5' fill='{}'/>", x(end.iteration), y(end.value),
-                       colour);
-    labels.push_back({y(end.value), fmt::format("{} {:.3g}", term, end.value), colour});
+                       color);
+    labels.push_back({y(end.value), fmt::format("{} {:.3g}", term, end.value), color});
   }
   spread(labels, kHeight - kBottom);
   for (const auto& label : labels)
     svg += fmt::format("<text x='{}' y='{:.1f}' fill='{}'>{}</text>", kWidth - kRight + 6, label.y + 4,
-                       label.colour, label.text);
+                       label.color, label.text);
   return svg + "</svg>";
 }
 
@@ -215,7 +215,7 @@ void write_report(const RunFolder& folder) {
       title);
   const bool depth = !metrics.loss.empty();
   html += "<p>" + metrics.summary + "</p>";
-  html += depth ? "<h2>Depth loss, metres</h2>" + chart(metrics.loss)
+  html += depth ? "<h2>Depth loss, meters</h2>" + chart(metrics.loss)
                 : "<h2>Weighted loss terms</h2>" + chart(metrics.weighted);
   if (!metrics.by_style.empty())
     html +=
@@ -226,7 +226,7 @@ void write_report(const RunFolder& folder) {
   metrics.validation.erase("pixels");
   if (!metrics.validation.empty())
     html +=
-        "<h2>Validation</h2><p>On pictures that the network is not trained on: rel, rms (metres) and log10 "
+        "<h2>Validation</h2><p>On pictures that the network is not trained on: rel, rms (meters) and log10 "
         "are "
         "errors, delta1 to delta3 shares of pixels.</p>" +
         chart(metrics.validation);
@@ -248,7 +248,7 @@ void write_report(const RunFolder& folder) {
   if (!previews.empty())
     html += fmt::format(
         "<h2>Previews</h2><p>{}; newest first.</p>",
-        depth ? "Photo, measured depth (grey: unknown), prediction" : "Photos above, stylised below");
+        depth ? "Photo, measured depth (gray: unknown), prediction" : "Photos above, stylized below");
   constexpr std::size_t kShown = 12;
   std::reverse(previews.begin(), previews.end());
   for (std::size_t i = 0; i < std::min(previews.size(), kShown); ++i)

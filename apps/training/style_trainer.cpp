@@ -11,7 +11,7 @@ namespace chiaro {
 
 namespace {
 
-// Neighbours that learn at one rate are one range. The gap behind a parameter goes with it.
+// Neighbors that learn at one rate are one range. The gap behind a parameter goes with it.
 std::vector<ParamRange> ranges_of(const ParamStore& params, const OptimizerConfig& config) {
   std::vector<ParamRange> ranges;
   const auto entries = params.entries();

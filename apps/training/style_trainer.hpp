@@ -1,4 +1,4 @@
-// One style-training run in memory: networks, losses, optimiser, and the steps they make.
+// One style-training run in memory: networks, losses, optimizer, and the steps they make.
 //
 // Everything is allocated by the constructor. step() is what training does, on a GPU as one CUDA graph;
 // forward() and backward() are its parts, for those who look at one of them.
@@ -29,7 +29,7 @@ class StyleTrainer {
     double weighted() const { return weight * raw; }
   };
 
-  // Loads weights and the style picture and initialises the network from config.model.init, the base that
+  // Loads weights and the style picture and initializes the network from config.model.init, the base that
   // comes with chiaro, or the seed.
   StyleTrainer(Context& context, const TrainConfig& config, DType dtype, SessionOptions session_options);
 

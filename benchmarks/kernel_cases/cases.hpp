@@ -26,7 +26,7 @@ struct Case {
 
 void add_norm_cases(std::vector<Case>& cases, std::int64_t batch);
 void add_data_cases(std::vector<Case>& cases, std::int64_t batch);    // pooling, borders, interleaving, ...
-void add_loss_cases(std::vector<Case>& cases, std::int64_t batch);    // losses, pictures, optimisers
+void add_loss_cases(std::vector<Case>& cases, std::int64_t batch);    // losses, pictures, optimizers
 void add_cuda_cases(std::vector<Case>& cases, std::int64_t batch);    // kernels that the CPU has no need of
 void add_matrix_cases(std::vector<Case>& cases, std::int64_t batch);  // convolutions, Gram matrices
 

@@ -1,4 +1,4 @@
-// Losses, pictures as bytes, and the optimisers.
+// Losses, pictures as bytes, and the optimizers.
 #include "benchmarks/kernel_cases/cases.hpp"
 #include "kernels/adam/adam.hpp"
 #include "kernels/losses/berhu.hpp"
@@ -135,7 +135,7 @@ void add_picture(std::vector<Case>& cases, const Shape& shape) {
 }
 
 // In bf16 Adam also writes the rounded parameters.
-void add_optimisers(std::vector<Case>& cases, std::int64_t count) {
+void add_optimizers(std::vector<Case>& cases, std::int64_t count) {
   cases.push_back(
       {"adam step", false, [=](Workbench& bench, DType dtype) -> Work {
          const float* grad = bench.floats(count);
@@ -172,7 +172,7 @@ void add_loss_cases(std::vector<Case>& cases, std::int64_t batch) {
   add_total_variation(cases, {batch, 256, 256, 3});
   add_berhu(cases, {batch, 128, 128, 1});
   add_picture(cases, {batch, 256, 256, 3});
-  add_optimisers(cases, kNetworkParameters * batch / 4);
+  add_optimizers(cases, kNetworkParameters * batch / 4);
 }
 
 }  // namespace chiaro::bench

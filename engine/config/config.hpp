@@ -94,7 +94,7 @@ struct LossConfig {
 // What task = "depth" trains, and on what: data.train names one folder with rgb/ and depth/.
 struct DepthConfig {
   std::string train_list = "train.txt", validation_list = "val.txt";  // in that folder; "" = all, none
-  double metres_per_unit = 0.001;                                     // of the depth maps
+  double meters_per_unit = 0.001;                                     // of the depth maps
   std::string encoder = "resnet50";                                   // or "resnet50-c4", without stage 5
   std::string encoder_weights;                                        // Keras HDF5; "" = random values
   double encoder_lr = 1;                                              // the encoder's factor of optimizer.lr
@@ -115,7 +115,7 @@ struct DistillConfig {
   std::vector<std::string> layers = {"relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
                                      "relu3_3", "relu4_1", "relu4_2", "relu5_1"};
   double feature_weight = 1, gram_weight = 1;  // of the mean relative errors of features and Gram matrices
-  double recolour = 1;                         // 0 to 1: how far the colours of photos are changed at random
+  double recolor = 1;                         // 0 to 1: how far the colors of photos are changed at random
   std::vector<std::string> validation;         // folders of photos, or one packed file; none = no validation
   std::int64_t validate_every = 500;           // iterations; 0 = only at the end
   bool operator==(const DistillConfig&) const = default;

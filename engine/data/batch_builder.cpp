@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/data/recolour.hpp"
+#include "engine/data/recolor.hpp"
 #include "kernels/common/error.hpp"
 
 namespace chiaro {
@@ -30,8 +30,8 @@ BatchBuilder::BatchBuilder(std::shared_ptr<const PhotoSource> source, const Batc
   require(options.image_size > 0 && options.batch_size > 0 && options.cache_bytes >= 0,
           "loader: image size {}, batch size {} and cache of {} bytes are not possible", options.image_size,
           options.batch_size, options.cache_bytes);
-  require(options.recolour >= 0 && options.recolour <= 1, "loader: recolour {} must lie in 0 to 1",
-          options.recolour);
+  require(options.recolor >= 0 && options.recolor <= 1, "loader: recolor {} must lie in 0 to 1",
+          options.recolor);
 }
 
 void BatchBuilder::build(std::int64_t index, Batch& batch) {
@@ -61,8 +61,8 @@ std::int64_t BatchBuilder::fill_sample(std::int64_t sample, std::uint8_t* pixels
   const std::int64_t top = photo->height > size ? offset : 0, left = photo->width > size ? offset : 0;
   for (std::int64_t y = 0; y < size; ++y)
     std::memcpy(pixels + y * size * 3, photo->at(top + y, left), static_cast<std::size_t>(size * 3));
-  if (options_.recolour > 0)
-    recolour(random_colours(options_.seed, counter, options_.recolour),
+  if (options_.recolor > 0)
+    recolor(random_colors(options_.seed, counter, options_.recolor),
              {pixels, static_cast<std::size_t>(size * size * 3)});
   return index;
 }

@@ -27,7 +27,7 @@ struct BatchOptions {
   CropMode crop = CropMode::Random;
   bool shuffle = true;
   std::uint64_t seed = 1;
-  double recolour = 0;  // 0 to 1: how far colours are changed (recolour.hpp), drawn from (seed, s)
+  double recolor = 0;  // 0 to 1: how far colors are changed (recolor.hpp), drawn from (seed, s)
   // Prepared photos are kept in memory up to this many bytes; 0: none. Does not change any batch.
   std::int64_t cache_bytes = std::int64_t{512} << 20;
 };

@@ -48,7 +48,7 @@ DepthPair fit_to_input(DepthPair pair, PictureSize input, double frame, const st
   const PictureSize fit = {scaled(cut.height, input.height), scaled(cut.width, input.width)};
   pair.rgb = resize(crop(pair.rgb, top, left, cut.height, cut.width), fit.height, fit.width);
 
-  GreyImage depth{.height = fit.height, .width = fit.width, .bits = pair.depth.bits, .values = {}};
+  GrayImage depth{.height = fit.height, .width = fit.width, .bits = pair.depth.bits, .values = {}};
   depth.values.reserve(static_cast<std::size_t>(fit.height * fit.width));
   for (std::int64_t y = 0; y < fit.height; ++y) {
     const std::int64_t from_y = top + (2 * y + 1) * cut.height / (2 * fit.height);
@@ -131,7 +131,7 @@ void DepthBatchBuilder::fill(const DepthPair& pair, const DepthTransform& transf
                              std::int64_t j) const {
   resample_photo(pair.rgb, transform, options_.input,
                  slice(batch.rgb, j, options_.input.height * options_.input.width * 3));
-  resample_depth(pair.depth, pair.metres_per_unit, transform, options_.input, options_.target,
+  resample_depth(pair.depth, pair.meters_per_unit, transform, options_.input, options_.target,
                  slice(batch.depth, j, options_.target.height * options_.target.width));
 }
 

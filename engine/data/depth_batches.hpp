@@ -3,7 +3,7 @@
 //
 // What a network sees of a picture: the part in the middle, `frame` of its height and width, scaled so that
 // it just covers the input. With 320 x 240 pictures, an input of 304 x 228 and frame = 0.95 no pixel is
-// scaled: the window is the centre crop of Laina et al. The rest is left out because the pictures of Kinect
+// scaled: the window is the center crop of Laina et al. The rest is left out because the pictures of Kinect
 // cameras have a white margin.
 //
 // Train: sample s = i * batch_size + j belongs to epoch s / count and has the place s % count in that epoch's
@@ -43,7 +43,7 @@ struct DepthBatch {
   std::int64_t index = -1;
   std::int64_t epoch = 0, position = 0;  // of the first sample: index * batch_size = epoch * count + position
   std::vector<float> rgb;                // (batch_size, input.height, input.width, 3), 0..255
-  std::vector<float> depth;              // (batch_size, target.height, target.width, 1), metres; 0: unknown
+  std::vector<float> depth;              // (batch_size, target.height, target.width, 1), meters; 0: unknown
   std::vector<std::int64_t> pairs;       // (batch_size): index of each pair in the list, -1: none
 };
 

@@ -21,36 +21,36 @@ namespace fs = std::filesystem;
 
 struct Line {
   std::string id;
-  double metres_per_unit = 0;
+  double meters_per_unit = 0;
   std::string place;    // "train.txt:7", for messages
   std::string problem;  // "" if the line was understood
 };
 
-bool is_usable(double metres_per_unit) {
-  return std::isfinite(metres_per_unit) && metres_per_unit > 0;
+bool is_usable(double meters_per_unit) {
+  return std::isfinite(meters_per_unit) && meters_per_unit > 0;
 }
 
-Line read_line(const std::string& text, double metres_per_unit) {
-  Line line{.id = "", .metres_per_unit = metres_per_unit, .place = "", .problem = ""};
+Line read_line(const std::string& text, double meters_per_unit) {
+  Line line{.id = "", .meters_per_unit = meters_per_unit, .place = "", .problem = ""};
   std::istringstream words(text);
   std::string scale, rest;
   words >> line.id >> scale >> rest;
   if (scale.empty()) return line;
   const char* end = scale.data() + scale.size();
-  const auto [stop, error] = std::from_chars(scale.data(), end, line.metres_per_unit);
-  if (error != std::errc() || stop != end || !is_usable(line.metres_per_unit) || !rest.empty()) {
-    line.problem = fmt::format("'{}' is not an id, or an id and its metres per unit", text);
+  const auto [stop, error] = std::from_chars(scale.data(), end, line.meters_per_unit);
+  if (error != std::errc() || stop != end || !is_usable(line.meters_per_unit) || !rest.empty()) {
+    line.problem = fmt::format("'{}' is not an id, or an id and its meters per unit", text);
   }
   return line;
 }
 
-std::vector<Line> read_id_file(const fs::path& path, double metres_per_unit) {
+std::vector<Line> read_id_file(const fs::path& path, double meters_per_unit) {
   std::vector<Line> lines;
   std::istringstream file(read_text(path));
   std::string text;
   for (int number = 1; std::getline(file, text); ++number) {
     if (text.ends_with('\r')) text.pop_back();
-    Line line = read_line(text, metres_per_unit);
+    Line line = read_line(text, meters_per_unit);
     if (line.id.empty() || line.id.starts_with('#')) continue;
     line.place = fmt::format("{}:{}", path.string(), number);
     lines.push_back(std::move(line));
@@ -69,18 +69,18 @@ std::map<std::string, std::string> pictures_below(const fs::path& folder) {
 
 }  // namespace
 
-DepthList::DepthList(const std::string& folder, const std::string& id_file, double metres_per_unit) {
-  require(is_usable(metres_per_unit), "{}: {} metres per unit of depth, expected a number above 0", folder,
-          metres_per_unit);
+DepthList::DepthList(const std::string& folder, const std::string& id_file, double meters_per_unit) {
+  require(is_usable(meters_per_unit), "{}: {} meters per unit of depth, expected a number above 0", folder,
+          meters_per_unit);
   const fs::path root(folder), rgb_folder = root / "rgb", depth_folder = root / "depth";
   const auto rgb = pictures_below(rgb_folder), depth = pictures_below(depth_folder);
   std::vector<Line> lines;
   if (id_file.empty()) {
     for (const auto& [id, path] : rgb) {
-      lines.push_back({.id = id, .metres_per_unit = metres_per_unit, .place = path, .problem = ""});
+      lines.push_back({.id = id, .meters_per_unit = meters_per_unit, .place = path, .problem = ""});
     }
   } else {
-    lines = read_id_file(root / id_file, metres_per_unit);
+    lines = read_id_file(root / id_file, meters_per_unit);
   }
 
   for (Line& line : lines) {
@@ -91,7 +91,7 @@ DepthList::DepthList(const std::string& folder, const std::string& id_file, doub
       line.problem = fmt::format("there is no depth map '{}' below {}", line.id, depth_folder.string());
     }
     if (line.problem.empty()) {
-      entries_.push_back({line.id, photo->second, map->second, line.metres_per_unit});
+      entries_.push_back({line.id, photo->second, map->second, line.meters_per_unit});
     } else {
       skipped_.push_back({line.id, line.place + ": " + line.problem});
     }
@@ -104,7 +104,7 @@ DepthList::DepthList(const std::string& folder, const std::string& id_file, doub
 
 DepthPair DepthList::read(std::int64_t index) const {
   const Entry& files = entry(index);
-  DepthPair pair{read_photo(files.rgb), decode_grey(files.depth), files.metres_per_unit};
+  DepthPair pair{read_photo(files.rgb), decode_gray(files.depth), files.meters_per_unit};
   if (pair.rgb.height != pair.depth.height || pair.rgb.width != pair.depth.width) {
     throw Error("{}: {} x {} pixels, but its photo has {} x {}; both must have one size", files.depth,
                 pair.depth.width, pair.depth.height, pair.rgb.width, pair.rgb.height);

@@ -64,12 +64,12 @@ class Affine {
 };
 
 // The two pixels of a row or column around a position, and the share of the second.
-struct Neighbours {
+struct Neighbors {
   std::int64_t first, second;
   float share;
 };
 
-Neighbours neighbours(double position, std::int64_t extent) {
+Neighbors neighbors(double position, std::int64_t extent) {
   const double at = std::clamp(position - 0.5, 0.0, static_cast<double>(extent - 1));
   const auto first = static_cast<std::int64_t>(at);
   return {first, std::min(first + 1, extent - 1), static_cast<float>(at - static_cast<double>(first))};
@@ -125,7 +125,7 @@ void resample_photo(const Image& photo, const DepthTransform& transform, Picture
   for (std::int64_t row = 0; row < window.height; ++row) {
     for (std::int64_t column = 0; column < window.width; ++column) {
       const auto [y, x] = source(row, column);
-      const Neighbours ys = neighbours(y, photo.height), xs = neighbours(x, photo.width);
+      const Neighbors ys = neighbors(y, photo.height), xs = neighbors(x, photo.width);
       const std::uint8_t *p00 = photo.at(ys.first, xs.first), *p01 = photo.at(ys.first, xs.second);
       const std::uint8_t *p10 = photo.at(ys.second, xs.first), *p11 = photo.at(ys.second, xs.second);
       for (std::size_t c = 0; c < 3; ++c) {
@@ -137,13 +137,13 @@ void resample_photo(const Image& photo, const DepthTransform& transform, Picture
   }
 }
 
-void resample_depth(const GreyImage& depth, double metres_per_unit, const DepthTransform& transform,
-                    PictureSize window, PictureSize target, std::span<float> metres) {
-  require(static_cast<std::int64_t>(metres.size()) == target.height * target.width,
-          "depth data: a target of {} x {} and {} values", target.width, target.height, metres.size());
+void resample_depth(const GrayImage& depth, double meters_per_unit, const DepthTransform& transform,
+                    PictureSize window, PictureSize target, std::span<float> meters) {
+  require(static_cast<std::int64_t>(meters.size()) == target.height * target.width,
+          "depth data: a target of {} x {} and {} values", target.width, target.height, meters.size());
   const Affine source(transform, window, target);
-  const double unit = metres_per_unit / transform.scale;
-  float* out = metres.data();
+  const double unit = meters_per_unit / transform.scale;
+  float* out = meters.data();
   for (std::int64_t row = 0; row < target.height; ++row) {
     for (std::int64_t column = 0; column < target.width; ++column) {
       const auto [y, x] = source(row, column);

@@ -1,11 +1,11 @@
 // The random changes that multiply the training pairs of a depth network: one affine resampling of photo and
-// depth map (scale, rotation, mirroring, crop), and gains on the colours.
+// depth map (scale, rotation, mirroring, crop), and gains on the colors.
 //
 //   scale     s uniform in [1, max_scale]; depths are divided by s: what looks s times larger is as near
 //   rotation  uniform in +-max_rotation degrees
 //   crop      anywhere in the scaled picture where the rotated window lies inside, else in the middle
 //   mirror    left and right exchanged with mirror_probability
-//   colours   each channel times a number of its own in [1 - channel_gain, 1 + channel_gain], all times one
+//   colors   each channel times a number of its own in [1 - channel_gain, 1 + channel_gain], all times one
 //             in [1 - overall_gain, 1 + overall_gain]; clamped to 0..255
 // Source: Eigen, Puhrsch, Fergus, "Depth map prediction from a single image using a multi-scale deep
 // network", NIPS 2014, section 3.4, adopted by Laina et al., "Deeper depth prediction with fully
@@ -59,14 +59,14 @@ DepthTransform random_window(const DepthAugmentation& augmentation, std::uint64_
                              std::int64_t index, PictureSize source, PictureSize window);
 
 // rgb: (window.height, window.width, 3), 0..255, all of it written. Bilinear; a point outside the photo has
-// the colour of the nearest pixel.
+// the color of the nearest pixel.
 void resample_photo(const Image& photo, const DepthTransform& transform, PictureSize window,
                     std::span<float> rgb);
 
-// metres: (target.height, target.width), all of it written: the window in a resolution of its own. The depth
+// meters: (target.height, target.width), all of it written: the window in a resolution of its own. The depth
 // of a pixel is that of the one source pixel in which its middle lies (depths are never mixed), divided by
 // the scale; 0 where that is unknown or outside the map.
-void resample_depth(const GreyImage& depth, double metres_per_unit, const DepthTransform& transform,
-                    PictureSize window, PictureSize target, std::span<float> metres);
+void resample_depth(const GrayImage& depth, double meters_per_unit, const DepthTransform& transform,
+                    PictureSize window, PictureSize target, std::span<float> meters);
 
 }  // namespace chiaro

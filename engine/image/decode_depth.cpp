@@ -21,18 +21,18 @@ using Pixels = std::unique_ptr<Value, FreeDepthPixels>;
 
 // PNG 1.2, section 4.1.1: IHDR begins at byte 16 with width and height (4 bytes each), then these two.
 constexpr std::size_t kBitsAt = 24, kColorTypeAt = 25;
-constexpr std::uint8_t kColorTypeGrey = 0;
+constexpr std::uint8_t kColorTypeGray = 0;
 
 std::string_view color_type_name(std::uint8_t type) {
   switch (type) {
     case 0:
-      return "grey";
+      return "gray";
     case 2:
       return "RGB";
     case 3:
       return "palette";
     case 4:
-      return "grey with alpha";
+      return "gray with alpha";
     case 6:
       return "RGBA";
     default:
@@ -41,19 +41,19 @@ std::string_view color_type_name(std::uint8_t type) {
 }
 
 template <class Value>
-void copy_values(const Pixels<Value>& pixels, GreyImage& grey, const std::string& name) {
+void copy_values(const Pixels<Value>& pixels, GrayImage& gray, const std::string& name) {
   if (!pixels) {
     throw Error("{}: damaged or unusual PNG (decoder: {}); save it again", name, stbi_failure_reason());
   }
-  grey.values.assign(pixels.get(), pixels.get() + grey.height * grey.width);
+  gray.values.assign(pixels.get(), pixels.get() + gray.height * gray.width);
 }
 
 }  // namespace
 
-GreyImage decode_grey(std::span<const std::uint8_t> file, const std::string& name) {
+GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& name) {
   const FormatHeader header = read_format_header(file, name);
   if (header.format != ImageFormat::Png) {
-    throw Error("{}: a {} picture, expected a grey PNG of 8 or 16 bits; values of depth need exact storage",
+    throw Error("{}: a {} picture, expected a gray PNG of 8 or 16 bits; values of depth need exact storage",
                 name, format_name(header.format));
   }
   // A complete file has an IEND chunk after IHDR, so the bytes that follow are there.
@@ -62,28 +62,28 @@ GreyImage decode_grey(std::span<const std::uint8_t> file, const std::string& nam
                 file.size());
   }
   const int bits = file[kBitsAt];
-  if (file[kColorTypeAt] != kColorTypeGrey || (bits != 8 && bits != 16)) {
-    throw Error("{}: a PNG with {} pixels of {} bits, expected grey of 8 or 16 bits; convert it", name,
+  if (file[kColorTypeAt] != kColorTypeGray || (bits != 8 && bits != 16)) {
+    throw Error("{}: a PNG with {} pixels of {} bits, expected gray of 8 or 16 bits; convert it", name,
                 color_type_name(file[kColorTypeAt]), bits);
   }
-  GreyImage grey{.height = header.height, .width = header.width, .bits = bits, .values = {}};
+  GrayImage gray{.height = header.height, .width = header.width, .bits = bits, .values = {}};
   const int size = static_cast<int>(file.size());
   int width = 0, height = 0, channels = 0;
   if (bits == 8) {
     const Pixels<stbi_uc> pixels(
         stbi_load_from_memory(file.data(), size, &width, &height, &channels, STBI_grey));
-    copy_values(pixels, grey, name);
+    copy_values(pixels, gray, name);
   } else {
     const Pixels<stbi_us> pixels(
         stbi_load_16_from_memory(file.data(), size, &width, &height, &channels, STBI_grey));
-    copy_values(pixels, grey, name);
+    copy_values(pixels, gray, name);
   }
-  return grey;
+  return gray;
 }
 
-GreyImage decode_grey(const std::string& path) {
+GrayImage decode_gray(const std::string& path) {
   const std::string file = read_text(path);
-  return decode_grey({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, path);
+  return decode_gray({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, path);
 }
 
 }  // namespace chiaro

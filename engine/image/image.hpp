@@ -1,7 +1,7 @@
 // Pictures in memory, and how they get in and out of files.
 //
 // Pixels are 8-bit, rows from top to bottom, (height, width, channels) dense, channels innermost:
-// 3 = R G B or 4 = R G B A (straight alpha). Values are passed on as stored: no colour management.
+// 3 = R G B or 4 = R G B A (straight alpha). Values are passed on as stored: no color management.
 // All functions are deterministic and may run in several threads at once.
 // Errors are one line: "PATH: what is wrong (what was found); what to do".
 #pragma once
@@ -41,8 +41,8 @@ struct ImageInfo {
   bool complete;               // false: the file ends before the picture does
 };
 
-// Reads a JPEG, PNG or BMP file, recognised by content and not by its name.
-//   grey -> RGB, grey + alpha -> RGBA, palette -> RGB or RGBA, 16-bit PNG -> its upper 8 bits.
+// Reads a JPEG, PNG or BMP file, recognized by content and not by its name.
+//   gray -> RGB, gray + alpha -> RGBA, palette -> RGB or RGBA, 16-bit PNG -> its upper 8 bits.
 //   The EXIF orientation of a JPEG is applied, all eight values; a PNG's is ignored.
 // Errors: missing, unreadable or empty file, a directory, another format (named if it is a known one), a
 // CMYK JPEG, a size of zero, above 65536 a side or 2^28 pixels, a file that
@@ -55,21 +55,21 @@ Image decode_image(std::span<const std::uint8_t> file, const std::string& name);
 ImageInfo probe_image(const std::string& path);
 ImageInfo probe_image(std::span<const std::uint8_t> file, const std::string& name);
 
-// ---- reading grey values (decode_depth.cpp) ----
+// ---- reading gray values (decode_depth.cpp) ----
 
 // One channel of numbers, for example depths, as they are stored: nothing is scaled.
-struct GreyImage {
+struct GrayImage {
   std::int64_t height = 0;
   std::int64_t width = 0;
   int bits = 8;                       // 8 or 16, as in the file
   std::vector<std::uint16_t> values;  // (height, width)
-  bool operator==(const GreyImage&) const = default;
+  bool operator==(const GrayImage&) const = default;
 };
 
-// Reads a grey PNG of 8 or 16 bits. Errors as decode_image; also any other format, colours, alpha, or
+// Reads a gray PNG of 8 or 16 bits. Errors as decode_image; also any other format, colors, alpha, or
 // fewer bits.
-GreyImage decode_grey(const std::string& path);
-GreyImage decode_grey(std::span<const std::uint8_t> file, const std::string& name);
+GrayImage decode_gray(const std::string& path);
+GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& name);
 
 // ---- writing (encode.cpp) ----
 
@@ -79,7 +79,7 @@ void encode_image(const std::string& path, const Image& image);
 
 // ---- transforming (transform.cpp, grid.cpp, orientation.cpp) ----
 
-// Antialiased: Mitchell's filter down, Catmull-Rom up, on the values as stored, borders clamped. Colours are
+// Antialiased: Mitchell's filter down, Catmull-Rom up, on the values as stored, borders clamped. Colors are
 // weighted by alpha, so invisible pixels leave no fringes. An unchanged size copies the pixels.
 // Source: stb_image_resize. The same bits on every run of one build.
 Image resize(const Image& image, std::int64_t height, std::int64_t width);
@@ -94,14 +94,14 @@ Image flatten_alpha(Image image);
 Image apply_orientation(Image image, int orientation);
 
 // A contact sheet on white, RGB: rows may differ in length, columns are as wide as their widest picture, rows
-// as high as their highest, gap pixels between neighbours and none outside. Alpha as in flatten_alpha.
+// as high as their highest, gap pixels between neighbors and none outside. Alpha as in flatten_alpha.
 Image make_grid(const std::vector<std::vector<Image>>& rows, std::int64_t gap = 4);
 
 // ---- drawing (text.cpp) ----
 
 // One line of ASCII (other bytes become '?') in one shade on an RGB picture, its upper left corner at (top, left); what
 // falls outside is cut off. Capitals are 7 * scale pixels high. Source: stb_easy_font.
-void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::string& text, std::uint8_t grey,
+void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::string& text, std::uint8_t gray,
                std::int64_t scale = 1);
 
 }  // namespace chiaro

@@ -17,7 +17,7 @@ constexpr std::size_t kBytesPerLetter = 500;  // more than the font ever needs
 
 }  // namespace
 
-void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::string& text, std::uint8_t grey,
+void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::string& text, std::uint8_t gray,
                std::int64_t scale) {
   require(image.channels == 3 && scale >= 1, "image: text is drawn on RGB at a scale >= 1, found {} and {}",
           image.channels, scale);
@@ -37,7 +37,7 @@ void draw_text(Image& image, std::int64_t top, std::int64_t left, const std::str
          ++y)
       for (auto x = std::max<std::int64_t>(pixel(left, from.x), 0);
            x < std::min(pixel(left, to.x), image.width); ++x)
-        std::fill_n(image.at(y, x), 3, grey);
+        std::fill_n(image.at(y, x), 3, gray);
   }
 }
 

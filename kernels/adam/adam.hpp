@@ -1,4 +1,4 @@
-// The Adam optimiser, one fused pass over a slab of parameters, and the norm of a gradient slab.
+// The Adam optimizer, one fused pass over a slab of parameters, and the norm of a gradient slab.
 //   m = beta1 * m + (1 - beta1) * g
 //   v = beta2 * v + (1 - beta2) * g^2
 //   p = p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps) - lr * weight_decay * p

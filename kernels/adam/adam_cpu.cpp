@@ -8,7 +8,7 @@ namespace chiaro::adam::cpu {
 
 namespace {
 
-// Vectorises where a square root may not set errno (-fno-math-errno).
+// Vectorizes where a square root may not set errno (-fno-math-errno).
 void update(const Factors& factors, const float* __restrict grad, float* __restrict param,
             float* __restrict m, float* __restrict v, std::int64_t count) {
   const Factors f = factors;

@@ -1,4 +1,4 @@
-// Batch normalisation as inference does it, with fixed statistics, optionally followed by ReLU.
+// Batch normalization as inference does it, with fixed statistics, optionally followed by ReLU.
 //   y[n,p,c] = scale[c] * (x[n,p,c] - mean[c]) / sqrt(variance[c] + eps) + offset[c], then max(0, y) if relu
 //   dx (+)= dy * scale[c] / sqrt(variance[c] + eps), where relu let the value through (y > 0)
 // Layout: NHWC, dense.  x, y, dx, dy: (N,H,W,C), fp32 or bf16 each.  Parameters: (C), fp32.
@@ -24,7 +24,7 @@ void forward(Context& context, ConstTensorView x, const Parameters& parameters, 
 void backward(Context& context, ConstTensorView y, ConstTensorView dy, const Parameters& parameters,
               TensorView dx, GradientMode mode);
 
-// Moves the normalisation that follows a convolution into the convolution, on the host and in double:
+// Moves the normalization that follows a convolution into the convolution, on the host and in double:
 //   w_out[k,...] = w[k,...] * a[k], b_out[k] = (b[k] - mean[k]) * a[k] + offset[k], a = scale / sqrt(variance
 //   + eps)
 // w, w_out: (K, filter_size) with filter_size = R*S*C of a KRSC filter; w_out may be w.  bias may be null

@@ -51,7 +51,7 @@ void update_running(const ForwardArgs& args, const instance_norm::Moments& momen
 
 // residual may be null.
 template <bool kRelu, bool kResidual, class T>
-void normalise(const ChannelSlice& slice, const NormLanes& norm, std::int64_t c, std::int64_t pixels,
+void normalize(const ChannelSlice& slice, const NormLanes& norm, std::int64_t c, std::int64_t pixels,
                const T* x, const T* residual, T* y) {
   for_each_group(slice, c, pixels, [&](std::int64_t offset, std::int64_t lanes) {
 #pragma omp simd
@@ -65,7 +65,7 @@ void normalise(const ChannelSlice& slice, const NormLanes& norm, std::int64_t c,
 }
 
 template <class T>
-void normalise_batch(const ForwardArgs& args) {
+void normalize_batch(const ForwardArgs& args) {
   const Shape& s = args.x.shape;
   const T* x = args.x.as<T>();
   const T* residual = args.residual ? args.residual.as<T>() : nullptr;
@@ -73,8 +73,8 @@ void normalise_batch(const ForwardArgs& args) {
   for_each_block(s, [&](std::int64_t, std::int64_t at, std::int64_t pixels) {
     for_each_slice(s.c, [&](const ChannelSlice& slice) {
       const NormLanes norm(slice, args.scale, args.offset, args.mean, args.rstd);
-      const auto run = args.attr.relu ? (residual ? normalise<true, true, T> : normalise<true, false, T>)
-                                      : (residual ? normalise<false, true, T> : normalise<false, false, T>);
+      const auto run = args.attr.relu ? (residual ? normalize<true, true, T> : normalize<true, false, T>)
+                                      : (residual ? normalize<false, true, T> : normalize<false, false, T>);
       run(slice, norm, s.c, pixels, x + at, residual ? residual + at : nullptr, y + at);
     });
   });
@@ -124,9 +124,9 @@ void run_dx(const Run<T>& run, const ChannelSlice& slice, const GradientLanes& l
   for_each_group(slice, run.c, run.pixels, [&](std::int64_t offset, std::int64_t lanes) {
 #pragma omp simd
     for (std::int64_t l = 0; l < lanes; ++l) {
-      const float centred = masked<kMask>(y[offset + l], dy[offset + l]) - lane.mean_g[l] -
+      const float centered = masked<kMask>(y[offset + l], dy[offset + l]) - lane.mean_g[l] -
                             (float(x[offset + l]) - lane.mean[l]) * lane.slope[l];
-      store_gradient(dx[offset + l], lane.factor[l] * centred, kAccumulate);
+      store_gradient(dx[offset + l], lane.factor[l] * centered, kAccumulate);
     }
   });
 }
@@ -236,7 +236,7 @@ void forward(Context& context, const ForwardArgs& args) {
                                     mean + 2 * s.c);
   instance_norm::finish_moments(moments, s.c, args.attr.eps, args.mean, args.rstd);
   if (args.running_mean) update_running(args, moments);
-  visit_dtype(args.x.dtype, [&](auto zero) { normalise_batch<decltype(zero)>(args); });
+  visit_dtype(args.x.dtype, [&](auto zero) { normalize_batch<decltype(zero)>(args); });
 }
 
 void backward(const BackwardArgs& args) {

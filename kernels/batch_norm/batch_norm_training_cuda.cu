@@ -52,14 +52,14 @@ struct Inputs {
 
   // x - mean, and dy where the ReLU lets it through
   template <int V>
-  __device__ void at(std::int64_t i, const float (&centre)[V], float (&centred)[V], float (&g)[V]) const {
+  __device__ void at(std::int64_t i, const float (&center)[V], float (&centered)[V], float (&g)[V]) const {
     float out[V];
-    load<V>(x + i, centred);
+    load<V>(x + i, centered);
     load<V>(dy + i, g);
     if (y) load<V>(y + i, out);
     CHIARO_UNROLL
     for (int k = 0; k < V; ++k) {
-      centred[k] -= centre[k];
+      centered[k] -= center[k];
       g[k] = !y || out[k] > 0 ? g[k] : 0.0f;
     }
   }
@@ -76,12 +76,12 @@ __global__ void __launch_bounds__(ChannelGrid::kThreads, 2)
     float mean[V];
     load<V>(a.mean + place.channel, mean);
     for (int p = place.begin + place.row; p < place.end; p += grid.rows) {
-      float centred[V], g[V];
-      a.at(std::int64_t(p) * grid.channels + place.channel, mean, centred, g);
+      float centered[V], g[V];
+      a.at(std::int64_t(p) * grid.channels + place.channel, mean, centered, g);
       CHIARO_UNROLL
       for (int k = 0; k < V; ++k) {
         sum_g[k] += g[k];
-        sum_gx[k] = fmaf(g[k], centred[k], sum_gx[k]);
+        sum_gx[k] = fmaf(g[k], centered[k], sum_gx[k]);
       }
     }
   }
@@ -111,12 +111,12 @@ __global__ void __launch_bounds__(ChannelGrid::kThreads, 2)
   }
   for (int p = place.begin + place.row; p < place.end; p += grid.rows) {
     const std::int64_t i = std::int64_t(p) * grid.channels + c;
-    float centred[V], g[V];
-    a.at(i, mean, centred, g);
+    float centered[V], g[V];
+    a.at(i, mean, centered, g);
     if (out.dx) {
       float dx[V];
       CHIARO_UNROLL
-      for (int k = 0; k < V; ++k) dx[k] = scale[k] * rstd[k] * (g[k] - mean_g[k] - centred[k] * slope[k]);
+      for (int k = 0; k < V; ++k) dx[k] = scale[k] * rstd[k] * (g[k] - mean_g[k] - centered[k] * slope[k]);
       store_gradient<V>(out.dx + i, dx, out.accumulate_dx);
     }
     if (out.dresidual) store_gradient<V>(out.dresidual + i, g, out.accumulate_dresidual);

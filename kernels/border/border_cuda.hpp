@@ -1,7 +1,7 @@
-// border.hpp on CUDA, one launch each: border_forward, border_backward, border_fill, border_fold,
-// border_crop, border_crop_backward. Bytes moved: source and destination once (the window alone where the
-// rest is not written), destinations that are added to twice; fill and fold touch the border and the pixels
-// that it mirrors.
+// border.hpp on CUDA, one launch each: border_forward, border_backward, border_fill, border_fold, border_crop,
+// border_crop_backward.
+// Bytes moved: source and destination once (the window alone where the rest is not written), destinations that are
+// added to twice; fill and fold touch the border and the pixels that it mirrors.
 #pragma once
 #include "kernels/border/border.hpp"
 #include "kernels/common/cuda_stream.hpp"

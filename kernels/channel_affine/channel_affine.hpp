@@ -1,4 +1,4 @@
-// Fixed per-channel shift and scale, for example a network's input normalisation.
+// Fixed per-channel shift and scale, for example a network's input normalization.
 //   y[n,p,c] = (x[n,p,c] - mean[c]) * scale[c]          dx (+)= dy * scale[c]
 // Layout: NHWC, dense.  x, y, dx, dy: (N,H,W,C), fp32 or bf16 each; x and y may differ.  mean, scale: (C),
 // fp32. Computed in fp32, rounded once.  y may be x.  dx follows its GradientMode; mean and scale get no

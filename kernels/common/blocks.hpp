@@ -33,7 +33,7 @@ void parallel_blocks(std::int64_t count, std::int64_t block_size, Body&& body) {
 template <class T>
 using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// to = value, rounded to T. A bf16 is stored by its bits: GCC does not vectorise loops that copy the struct.
+// to = value, rounded to T. A bf16 is stored by its bits: GCC does not vectorize loops that copy the struct.
 template <class T>
 inline void store(T& to, float value) {
   if constexpr (std::is_same_v<T, bf16>)

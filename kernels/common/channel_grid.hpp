@@ -1,7 +1,7 @@
 // How kernels over (picture, pixel, channel) are cut into blocks of threads.
 //
 // A block takes a slice of at most 64 channels of a chunk of pixels of one picture. Its threads stand in
-// `rows` of `lanes`: a lane keeps `vector` neighbouring channels, a row takes every rows-th pixel of the
+// `rows` of `lanes`: a lane keeps `vector` neighboring channels, a row takes every rows-th pixel of the
 // chunk. So a warp reads whole 128-byte lines where 64 channels or all channels follow each other in memory.
 #pragma once
 #include <algorithm>

@@ -47,8 +47,8 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::
                                static_cast<int>(shared_bytes)));
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<P>(args)...);
   check(cudaGetLastError());
-  static const bool synchronise = std::getenv("CHIARO_SYNC") != nullptr;
-  if (synchronise) check(cudaStreamSynchronize(stream));
+  static const bool synchronize = std::getenv("CHIARO_SYNC") != nullptr;
+  if (synchronize) check(cudaStreamSynchronize(stream));
 #else
   simt::launch(name, kernel, grid, block, shared_bytes, stream, static_cast<A&&>(args)...);
 #endif
@@ -65,7 +65,7 @@ inline bool is_aligned(const void* pointer, std::size_t bytes = 16) {
   return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
 
-// --- Vectors of V neighbouring elements, read and written in accesses of up to 16 bytes. V is 1, 4 or 8; for
+// --- Vectors of V neighboring elements, read and written in accesses of up to 16 bytes. V is 1, 4 or 8; for
 // V > 1 pointers are multiples of V elements from a 16-byte boundary.
 
 inline __device__ float to_float(float x) {

@@ -11,7 +11,7 @@
 
 namespace chiaro {
 
-// Stores through the bits: compilers vectorise this, but not the assignment of the class.
+// Stores through the bits: compilers vectorize this, but not the assignment of the class.
 inline void store(float& y, float value) {
   y = value;
 }

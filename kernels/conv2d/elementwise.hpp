@@ -1,4 +1,4 @@
-// Small vectorised loops around library convolutions. count: elements.
+// Small vectorized loops around library convolutions. count: elements.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -34,7 +34,7 @@ struct Pixels {
   }
 };
 
-// Threads read V neighbouring taps of a place or filter and put them one below the other into shared memory.
+// Threads read V neighboring taps of a place or filter and put them one below the other into shared memory.
 template <int V, class From, class To>
 __global__ void __launch_bounds__(kThreads) pixels_kernel(const Pixels<From, To> op) {
   CHIARO_SHARED(float, rows, [kDepth][kStride]);

@@ -1,5 +1,5 @@
 // Transposed convolution that doubles rows and columns: filter 3x3, stride 2, padding 1, output padding 1,
-// with the meaning of PyTorch's ConvTranspose2d. No bias: a normalisation follows.
+// with the meaning of PyTorch's ConvTranspose2d. No bias: a normalization follows.
 //   y[n,h,w,k] = sum over the (p,q,r,s) with h = 2p + r - 1, w = 2q + s - 1 of x[n,p,q,c] * weights[c,r,s,k]
 // It is the data gradient of the convolution from y to x (3x3, stride 2, one zero row above and one zero
 // column to the left), and runs as such:

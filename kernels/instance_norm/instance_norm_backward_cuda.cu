@@ -37,16 +37,16 @@ struct Column {
     x = a.x + std::int64_t(n) * a.border.rows.extent * a.border.columns.extent * channels + c;
     dy = a.dy + std::int64_t(n) * a.border.rows.outer() * a.border.columns.outer() * channels;
   }
-  // centred = x - mean, folded = dy with its border folded in, g = folded where the ReLU lets it through
-  __device__ void at(const Inputs<T>& a, int h, int w, float (&centred)[V], float (&folded)[V],
+  // centered = x - mean, folded = dy with its border folded in, g = folded where the ReLU lets it through
+  __device__ void at(const Inputs<T>& a, int h, int w, float (&centered)[V], float (&folded)[V],
                      float (&g)[V]) const {
-    load<V>(x + (std::int64_t(h) * a.border.columns.extent + w) * channels, centred);
+    load<V>(x + (std::int64_t(h) * a.border.columns.extent + w) * channels, centered);
     load_folded<V>(dy, a.border, h, w, channels, channel, folded);
     CHIARO_UNROLL
     for (int k = 0; k < V; ++k) {
-      centred[k] -= mean[k];
+      centered[k] -= mean[k];
       folded[k] = to_float(from_float<T>(folded[k]));  // as if it had been stored
-      g[k] = !a.relu || fmaf(scale[k], centred[k], beta[k]) > 0 ? folded[k] : 0.0f;
+      g[k] = !a.relu || fmaf(scale[k], centered[k], beta[k]) > 0 ? folded[k] : 0.0f;
     }
   }
 };
@@ -62,12 +62,12 @@ __global__ void __launch_bounds__(ChannelGrid::kThreads, 2)
   if (place.active) {
     const Column<T, V> column(a, blockIdx.z, place.channel, grid.channels);
     for (int p = place.begin + place.row; p < place.end; p += grid.rows) {
-      float centred[V], folded[V], g[V];
-      column.at(a, p / W, p % W, centred, folded, g);
+      float centered[V], folded[V], g[V];
+      column.at(a, p / W, p % W, centered, folded, g);
       CHIARO_UNROLL
       for (int k = 0; k < V; ++k) {
         sum_g[k] += g[k];
-        sum_gx[k] = fmaf(g[k], centred[k], sum_gx[k]);
+        sum_gx[k] = fmaf(g[k], centered[k], sum_gx[k]);
       }
     }
   }
@@ -104,11 +104,11 @@ __global__ void __launch_bounds__(ChannelGrid::kThreads, 2)
       if (!out.accumulate_dresidual) store<V>(dresidual, zero);
       continue;
     }
-    float centred[V], folded[V], g[V];
-    column.at(a, h, w, centred, folded, g);
+    float centered[V], folded[V], g[V];
+    column.at(a, h, w, centered, folded, g);
     if (out.dx) {
       CHIARO_UNROLL
-      for (int k = 0; k < V; ++k) g[k] = column.scale[k] * (g[k] - mean_g[k] - centred[k] * slope[k]);
+      for (int k = 0; k < V; ++k) g[k] = column.scale[k] * (g[k] - mean_g[k] - centered[k] * slope[k]);
       store_gradient<V>(out.dx + ((std::int64_t(n) * H + h) * W + w) * C + c, g, out.accumulate_dx);
     }
     if (dresidual) store_gradient<V>(dresidual, folded, out.accumulate_dresidual);

@@ -1,4 +1,4 @@
-// Statistics and normalisation. The gradients are in instance_norm_backward_cpu.cpp.
+// Statistics and normalization. The gradients are in instance_norm_backward_cpu.cpp.
 #include "kernels/border/border.hpp"
 #include "kernels/common/parallel.hpp"
 #include "kernels/common/rows.hpp"
@@ -25,25 +25,25 @@ constexpr std::int64_t num_blocks(const Shape& s) {
 template <class T>
 void block_moments(const T* x, std::int64_t pixels, std::int64_t c, double* mean, double* m2) {
   for_each_slice(c, [&](const ChannelSlice& slice) {
-    alignas(64) float centre[kLanes], sum[kLanes] = {}, squares[kLanes] = {};
+    alignas(64) float center[kLanes], sum[kLanes] = {}, squares[kLanes] = {};
     for_each_group(slice, c, pixels, [&](std::int64_t offset, std::int64_t lanes) {
 #pragma omp simd
       for (std::int64_t l = 0; l < lanes; ++l) sum[l] += float(x[offset + l]);
     });
-    expand(slice, centre,
+    expand(slice, center,
            [&](std::int64_t k) { return float(fold(slice, sum, k - slice.first) / double(pixels)); });
     std::fill_n(sum, kLanes, 0.0f);
     for_each_group(slice, c, pixels, [&](std::int64_t offset, std::int64_t lanes) {
 #pragma omp simd
       for (std::int64_t l = 0; l < lanes; ++l) {
-        const float d = float(x[offset + l]) - centre[l];
+        const float d = float(x[offset + l]) - center[l];
         sum[l] += d;
         squares[l] += d * d;
       }
     });
     for (std::int64_t k = 0; k < slice.channels; ++k) {
       const double d = fold(slice, sum, k), deviations = fold(slice, squares, k) - d * d / double(pixels);
-      mean[slice.first + k] = double(centre[k]) + d / double(pixels);
+      mean[slice.first + k] = double(center[k]) + d / double(pixels);
       m2[slice.first + k] = deviations < 0 ? 0 : deviations;
     }
   });
@@ -79,7 +79,7 @@ struct Rows {
 };
 
 template <bool kRelu, bool kResidual, class T>
-void normalise(const Rows<T>& r, const ChannelSlice& slice, const NormLanes& norm) {
+void normalize(const Rows<T>& r, const ChannelSlice& slice, const NormLanes& norm) {
   for (std::int64_t row = 0; row < r.rows; ++row) {
     const T* x = r.x + row * r.x_stride;
     const T* residual = kResidual ? r.residual + row * r.residual_stride : nullptr;
@@ -97,14 +97,14 @@ void normalise(const Rows<T>& r, const ChannelSlice& slice, const NormLanes& nor
 }
 
 template <class T>
-void normalise_rows(const Rows<T>& r, const float* gamma, const float* beta, const float* mean,
+void normalize_rows(const Rows<T>& r, const float* gamma, const float* beta, const float* mean,
                     const float* rstd, bool relu) {
   for_each_slice(r.c, [&](const ChannelSlice& slice) {
     const NormLanes norm(slice, gamma, beta, mean, rstd);
     if (r.residual) {
-      relu ? normalise<true, true>(r, slice, norm) : normalise<false, true>(r, slice, norm);
+      relu ? normalize<true, true>(r, slice, norm) : normalize<false, true>(r, slice, norm);
     } else {
-      relu ? normalise<true, false>(r, slice, norm) : normalise<false, false>(r, slice, norm);
+      relu ? normalize<true, false>(r, slice, norm) : normalize<false, false>(r, slice, norm);
     }
   });
 }
@@ -143,7 +143,7 @@ void forward_typed(const ForwardArgs& args) {
                          .x_stride = s.w * c,
                          .residual_stride = residual_outer.w * c,
                          .y_stride = outer.w * c};
-      normalise_rows(part, args.gamma + parameters, args.beta + parameters, mean, rstd, args.attr.relu);
+      normalize_rows(part, args.gamma + parameters, args.beta + parameters, mean, rstd, args.attr.relu);
     });
   }
 }
@@ -166,7 +166,7 @@ void apply_typed(const ApplyArgs& args) {
                        .x_stride = row_size,
                        .residual_stride = row_size,
                        .y_stride = row_size};
-    normalise_rows(part, args.gamma, args.beta, args.mean, args.rstd, args.relu);
+    normalize_rows(part, args.gamma, args.beta, args.mean, args.rstd, args.relu);
   });
 }
 

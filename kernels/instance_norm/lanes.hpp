@@ -1,6 +1,6 @@
-// How the CPU loops of instance normalisation run over channels.
+// How the CPU loops of instance normalization run over channels.
 //
-// A lane is one element of a vector of at most kLanes. Few channels: several neighbouring pixels fill the
+// A lane is one element of a vector of at most kLanes. Few channels: several neighboring pixels fill the
 // lanes together (C = 3: 42 pixels, 126 lanes), so that the inner loop is long for every C. Many channels:
 // one pixel in slices of kLanes channels. Lane l always belongs to channel `first + l % channels`.
 #pragma once

@@ -5,13 +5,15 @@
 //                                                                     (d^2 + c^2) / (2 c)  beyond
 //   dprediction (+)= scale / m * B'(d)                         B'(d) = sign(d) or d / c;   0 where invalid
 //
-// The gradient treats c as a constant, as is usual, though it depends on the largest residual. No valid
-// pixel: value 0, gradient 0. A NaN in the target is invalid, one in the prediction at a valid pixel makes
-// the value NaN. prediction: (N,H,W,C), fp32 or bf16. target: the same shape, fp32. dprediction: either
-// dtype. value: one fp32, overwritten. state: c and 1 / m, fp32, overwritten by forward and read by backward.
-// Two passes over memory in forward, because c comes first; differences in fp32, sums in double over fixed
-// blocks that are added in order: deterministic, with any number of threads. The gradient is computed in
-// fp32, rounded once, and follows its GradientMode. Workspace: aligned to 8, contents need not be kept.
+// The gradient treats c as a constant, as is usual, though it depends on the largest residual. No valid pixel: value 0,
+// gradient 0. A NaN in the target is invalid, one in the prediction at a valid pixel makes the value NaN.
+// Layout: prediction (N,H,W,C), fp32 or bf16; target the same shape, fp32; dprediction either dtype.
+// Writes: value, one fp32, and state, c and 1 / m, fp32, which backward reads; both overwritten. The gradient is computed
+// in fp32, rounded once, and follows its GradientMode.
+// Passes over memory: two in forward, because c comes first.
+// Deterministic: differences in fp32, sums in double over fixed blocks that are added in order, with any number of
+// threads.
+// Workspace: aligned to 8, contents need not be kept.
 // Source: Laina et al. 2016, arXiv:1606.00373, equation 2 and section 3.3.
 #pragma once
 #include "kernels/common/context.hpp"

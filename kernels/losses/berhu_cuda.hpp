@@ -1,9 +1,9 @@
 // berhu.hpp on CUDA. Pointers are device memory.
 //
-// Launches: forward berhu_extent (largest |d|, number of valid pixels), berhu_sum (which derives c from them
-// and writes the state), finish_sum; backward berhu_backward. Bytes moved per pixel: forward reads prediction
-// and target twice, backward once and writes dprediction. The number of valid pixels and the sums are in
-// double, in a fixed order: deterministic.
+// Launches: forward berhu_extent (largest |d|, number of valid pixels), berhu_sum (which derives c from them and writes
+// the state), finish_sum; backward berhu_backward.
+// Bytes moved per pixel: forward reads prediction and target twice, backward once and writes dprediction. The number of
+// valid pixels and the sums are in double, in a fixed order: deterministic.
 #pragma once
 #include "kernels/common/cuda_stream.hpp"
 #include "kernels/losses/berhu.hpp"

@@ -5,15 +5,17 @@
 // tv:   value = scale * (sum dx^2 / (N*H*(W-1)*C) + sum dy^2 / (N*(H-1)*W*C)),
 //       dx = x[n,h,w+1,c] - x[n,h,w,c], dy = x[n,h+1,w,c] - x[n,h,w,c]; an axis of extent 1 adds nothing
 // range: value = scale * sum over all of x of e(x)^2,  e(x) = x - min(max(x, low), high)       dx (+)= 2 * scale * e(x)
-// Layout: NHWC, dense.  a, b, x: (N,H,W,C); b may have N = 1 and then serves every picture.  Each may be fp32
-// or bf16, and gradients may differ from their inputs.  value: one fp32, overwritten. The mean over a is
-// scale = 1 / count.  Sums in double over fixed blocks, added in block order: deterministic, with any number
-// of threads.  Gradients are computed in fp32, rounded once, and follow their GradientMode; da may be a.
-// x_forward_backward gives the value of x_forward with `scale` and the gradient of x_backward with weight *
-// scale, the same bits, and goes through its tensors once.
-// Workspace: as many bytes as the functions below say, aligned to 8; contents need not be kept. Source:
-// Johnson et al. 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean
-// form. NaN: e(NaN) = NaN.
+// Layout: NHWC, dense. a, b, x: (N,H,W,C); b may have N = 1 and then serves every picture. Each may be fp32 or bf16,
+// and gradients may differ from their inputs. The mean over a is scale = 1 / count.
+// Writes: value, one fp32, overwritten; gradients, computed in fp32 and rounded once, follow their GradientMode; da may
+// be a.
+// Deterministic: sums in double over fixed blocks, added in block order, with any number of threads.
+// x_forward_backward gives the value of x_forward with `scale` and the gradient of x_backward with weight * scale, the
+// same bits, and goes through its tensors once.
+// Workspace: as many bytes as the functions below say, aligned to 8; contents need not be kept.
+// Source: Johnson et al. 2016, arXiv:1603.08155, section 3.2; total variation in lengstrom/fast-style-transfer's mean
+// form.
+// NaN: e(NaN) = NaN.
 #pragma once
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"

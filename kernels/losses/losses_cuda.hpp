@@ -1,7 +1,7 @@
 // losses.hpp on CUDA: value and gradient in one pass over the data. Pointers are device memory.
 //
 // Launches: mse, total_variation or range, and finish_sum where the value is wanted.
-// Bytes moved per element: mse reads a and b and writes da, total variation (whose neighbours come from cache) and range
+// Bytes moved per element: mse reads a and b and writes da, total variation (whose neighbors come from cache) and range
 // read x and write dx; a gradient that is added to is read too.
 // Sums: squares in fp32 within a thread's vector, everything else in double in an order that the number of
 // elements and the vector width fix.

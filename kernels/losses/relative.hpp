@@ -2,13 +2,14 @@
 //
 //   value = scale * sum over n of |a_n - b_n|^2 / |b_n|^2         |.|^2: sum of squares over H*W*C
 //   da_n (+)= 2 * scale * (a_n - b_n) / |b_n|^2
-// So 0 is perfect, and a = 0 gives scale * N, whatever the size of b. A picture whose b is all 0 counts
-// nothing. Layout: NHWC, dense.  a, b: (N,H,W,C), each fp32 or bf16.  da: (N,H,W,C), either type.  value: one
-// fp32, overwritten.  inverse: (N) fp32, 1 / |b_n|^2 or 0; overwritten by forward and read by backward.
-// Differences in fp32, sums in double over fixed blocks of each picture, added in block order: deterministic,
-// with any number of threads. Gradients are computed in fp32, rounded once, and follow their GradientMode.
-// Workspace: aligned to 8, contents need not be kept. Source: the normalised mean squared error; as a loss
-// between features, Romero et al. 2015, arXiv:1412.6550, up to the normalisation.
+// So 0 is perfect, and a = 0 gives scale * N, whatever the size of b. A picture whose b is all 0 counts nothing.
+// Layout: NHWC, dense. a, b: (N,H,W,C), each fp32 or bf16. da: (N,H,W,C), either type. value: one fp32, overwritten.
+// inverse: (N) fp32, 1 / |b_n|^2 or 0; overwritten by forward and read by backward. Differences in fp32, sums in double
+// over fixed blocks of each picture, added in block order: deterministic, with any number of threads. Gradients are
+// computed in fp32, rounded once, and follow their GradientMode.
+// Workspace: aligned to 8, contents need not be kept.
+// Source: the normalized mean squared error; as a loss between features, Romero et al. 2015, arXiv:1412.6550, up to the
+// normalization.
 #pragma once
 #include "kernels/common/context.hpp"
 #include "kernels/common/tensor_view.hpp"

@@ -1,5 +1,6 @@
-// sgd.hpp on CUDA: the whole slab in one launch, sgd_step, which also writes the bf16 copy of the parameters
-// (or none: null). Bytes moved per parameter: 20, and 2 for the copy.
+// sgd.hpp on CUDA: the whole slab in one launch, sgd_step, which also writes the bf16 copy of the parameters (or none:
+// null).
+// Bytes moved per parameter: 20, and 2 for the copy.
 #pragma once
 #include "kernels/common/bf16.hpp"
 #include "kernels/common/cuda_stream.hpp"

@@ -7,7 +7,7 @@ namespace chiaro::tanh_output::cpu {
 
 namespace {
 
-// tanh(|x|) = 1 - 2 / (e^z + 1), z = 2|x|, without a library call, so that the loop vectorises.
+// tanh(|x|) = 1 - 2 / (e^z + 1), z = 2|x|, without a library call, so that the loop vectorizes.
 // e^z = 2^k * e^r with |r| <= ln(2)/2, and e^r by its Taylor polynomial of degree 7 (error below 6e-9).
 inline float fast_tanh(float x) {
   const float magnitude = x < 0.f ? -x : x;
@@ -39,7 +39,7 @@ void forward(ConstTensorView x, TensorView y) {
                       [&](std::int64_t, std::int64_t begin, std::int64_t end) {
 #pragma omp simd
                         for (std::int64_t i = begin; i < end; ++i)
-                          store(to[i], kAmplitude * fast_tanh(from[i]) + kCentre);
+                          store(to[i], kAmplitude * fast_tanh(from[i]) + kCenter);
                       });
     });
   });
@@ -56,7 +56,7 @@ void backward(ConstTensorView y, ConstTensorView dy, TensorView dx, bool accumul
                         [&](std::int64_t, std::int64_t begin, std::int64_t end) {
 #pragma omp simd
                           for (std::int64_t i = begin; i < end; ++i) {
-                            const float t = (float(out[i]) - kCentre) * (1.f / kAmplitude);
+                            const float t = (float(out[i]) - kCenter) * (1.f / kAmplitude);
                             const float gradient = float(from[i]) * kAmplitude * (1.f - t * t);
                             store_gradient(to[i], gradient, accumulate);
                           }

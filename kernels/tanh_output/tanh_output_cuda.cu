@@ -16,7 +16,7 @@ struct Forward {
     float v[V];
     load<V>(x + i, v);
     CHIARO_UNROLL
-    for (int k = 0; k < V; ++k) v[k] = fmaf(kAmplitude, tanhf(v[k]), kCentre);
+    for (int k = 0; k < V; ++k) v[k] = fmaf(kAmplitude, tanhf(v[k]), kCenter);
     store<V>(y + i, v);
   }
 };
@@ -35,7 +35,7 @@ struct Backward {
     load<V>(dy + i, g);
     CHIARO_UNROLL
     for (int k = 0; k < V; ++k) {
-      const float t = (value[k] - kCentre) * (1 / kAmplitude);
+      const float t = (value[k] - kCenter) * (1 / kAmplitude);
       g[k] *= kAmplitude * (1 - t * t);
     }
     store_gradient<V>(dx + i, g, accumulate);

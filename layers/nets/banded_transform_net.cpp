@@ -56,7 +56,7 @@ BandedTransformNet::Layout BandedTransformNet::make_layout(const TransformNetCon
                                                            std::int64_t height, std::int64_t width,
                                                            DType dtype, int threads, const Options& options) {
   require(config.upsample == Upsample::Nearest,
-          "the banded transform network upsamples by nearest neighbour only");
+          "the banded transform network upsamples by nearest neighbor only");
   require(config.rows() == 1 && config.output != OutputRange::Scaled150,
           "the banded transform network runs plain networks only");
   require(height >= kTransformNetMinimumSize && width >= kTransformNetMinimumSize,

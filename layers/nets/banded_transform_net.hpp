@@ -1,4 +1,4 @@
-// The transform network for one picture on a CPU, in bands of rows: what stylising runs on.
+// The transform network for one picture on a CPU, in bands of rows: what stylizing runs on.
 //
 // Computes the same function as build_transform_net in evaluation, with a fraction of its memory. A
 // convolution reads the raw output of the one before it, a band at a time; norm, ReLU and border are applied

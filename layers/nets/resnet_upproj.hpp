@@ -3,7 +3,7 @@
 // TensorFlow).
 //
 // ResNet-50 encoder with Caffe's stride in the first 1x1 convolution of a stage, 1x1 convolution to half the
-// channels, four up-projections (interleaved convolutions), 3x3 prediction with ReLU: metres, one channel,
+// channels, four up-projections (interleaved convolutions), 3x3 prediction with ReLU: meters, one channel,
 // 16 * ceil(H/32) x 16 * ceil(W/32). Input: picture (N,H,W,3), RGB 0..255, by default without mean and scale.
 // Smaller networks leave out stage 5, start the decoder with fewer channels, or end it earlier.
 //

@@ -17,7 +17,7 @@ namespace chiaro {
 
 namespace {
 
-constexpr float kPredictionBias = 2.5f;  // metres
+constexpr float kPredictionBias = 2.5f;  // meters
 
 using Extents = std::vector<std::int64_t>;
 
@@ -38,14 +38,14 @@ class TrainingBuilder {
     x_ = graph_.add("preprocess", std::make_unique<PreprocessLayer>(config_.preprocess, dtype), {picture});
     for (const std::string& feature : resnet_upproj_feature_names(config_)) {
       if (feature == "conv1")
-        x_ = normalise("bn_conv1", convolve("conv1", x_, {.stride = 2, .pad = {3, 3, 3, 3}}), true);
+        x_ = normalize("bn_conv1", convolve("conv1", x_, {.stride = 2, .pad = {3, 3, 3, 3}}), true);
       else if (feature == "pool1")
         x_ = graph_.add("pool1", std::make_unique<MaxPoolLayer>(max_pool::tf_same(graph_.shape(x_), 3, 2)),
                         {x_});
       else if (feature.starts_with("res"))
         x_ = bottleneck(after(feature, "res"));
       else if (feature == "layer1")
-        x_ = normalise("layer1_BN", convolve("layer1", x_, {}), false);
+        x_ = normalize("layer1_BN", convolve("layer1", x_, {}), false);
       else if (feature.starts_with("up_"))
         x_ = up_project("layer" + after(feature, "up_"));
       else
@@ -65,7 +65,7 @@ class TrainingBuilder {
   }
 
   // residual: a tensor to add before the ReLU, or -1.
-  TensorId normalise(const std::string& scope, TensorId x, bool relu, TensorId residual = -1) {
+  TensorId normalize(const std::string& scope, TensorId x, bool relu, TensorId residual = -1) {
     const Shape shape{1, 1, 1, shapes_.at(scope + ".scale")[0]};
     auto layer = std::make_unique<BatchNormLayer>(
         add_param(params_, scope + ".scale", shape), add_param(params_, scope + ".offset", shape),
@@ -80,10 +80,10 @@ class TrainingBuilder {
     const bool first = id.back() == 'a';
     const std::int64_t stride = first && id.front() > '2' ? 2 : 1;
     const TensorId shortcut =
-        first ? normalise(bn + "1", convolve(res + "1", x_, {.stride = stride}), false) : x_;
-    TensorId y = normalise(bn + "2a", convolve(res + "2a", x_, {.stride = stride}), true);
-    y = normalise(bn + "2b", convolve(res + "2b", y, {.pad = {1, 1, 1, 1}}), true);
-    return normalise(bn + "2c", convolve(res + "2c", y, {}), true, shortcut);
+        first ? normalize(bn + "1", convolve(res + "1", x_, {.stride = stride}), false) : x_;
+    TensorId y = normalize(bn + "2a", convolve(res + "2a", x_, {.stride = stride}), true);
+    y = normalize(bn + "2b", convolve(res + "2b", y, {.pad = {1, 1, 1, 1}}), true);
+    return normalize(bn + "2c", convolve(res + "2c", y, {}), true, shortcut);
   }
 
   // One border of a kernel of two taps is padded, both of three.
@@ -104,13 +104,13 @@ class TrainingBuilder {
     const InterleaveOptions options{.channels = graph_.shape(phases[0]).c};
     const TensorId whole =
         graph_.add(scope + "_interleave", std::make_unique<InterleaveLayer>(options), phases);
-    return normalise(scope + "_BN", whole, relu);
+    return normalize(scope + "_BN", whole, relu);
   }
 
   TensorId up_project(const std::string& layer) {
     const TensorId shortcut = branch(layer + "_br2", false);
     const TensorId y = convolve(layer + "_Conv", branch(layer + "_br1", true), {.pad = {1, 1, 1, 1}});
-    return normalise(layer + "_BN", y, true, shortcut);
+    return normalize(layer + "_BN", y, true, shortcut);
   }
 
   TensorId predict() {

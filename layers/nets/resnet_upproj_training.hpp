@@ -1,7 +1,7 @@
 // ResNet-UpProj as it is trained: the network of resnet_upproj.hpp with its batch norms in training form.
 //
 // Convolutions before a batch norm have no bias, which the norm would cancel; ConvPred keeps its own. An
-// up-projection interleaves four convolutions per branch and normalises the interleaved tensor; sums and
+// up-projection interleaves four convolutions per branch and normalizes the interleaved tensor; sums and
 // ReLUs are fused into the batch norms. Parameters have the names of a file ({scope}.weight, {norm}.scale,
 // {norm}.offset) and belong to a trainable store; running statistics ({norm}.mean, {norm}.variance) to a
 // frozen one, which forward passes update. A training state is both stores; together with biases of 0 where
@@ -19,7 +19,7 @@ namespace chiaro {
 // default.
 inline constexpr float kResnetUpprojMomentum = 0.1f;
 
-// Appends the network and returns its prediction (N, H', W', 1) in metres, fp32 for either dtype. picture:
+// Appends the network and returns its prediction (N, H', W', 1) in meters, fp32 for either dtype. picture:
 // (N,H,W,3), RGB 0..255; nodes are named as the file's scopes. A picture so small that a batch norm would
 // see one pixel per channel is an Error.
 TensorId build_resnet_upproj_training(Graph& graph, ParamStore& params, ParamStore& statistics,

@@ -43,7 +43,7 @@ void scale_output(std::vector<NamedTensor>& parameters, double factor, double of
   }
 }
 
-constexpr double kAmplitude = 150, kCentre = 127.5;
+constexpr double kAmplitude = 150, kCenter = 127.5;
 
 }  // namespace
 
@@ -112,7 +112,7 @@ std::vector<NamedTensor> plain_parameters(std::vector<NamedTensor> parameters,
   if (config.rows() > 1)
     for (auto& tensor : parameters)
       if (is_table(tensor)) tensor = mixed(tensor, config.rows(), row_shares, "the network");
-  if (config.output == OutputRange::Scaled150) scale_output(parameters, kAmplitude, kCentre);
+  if (config.output == OutputRange::Scaled150) scale_output(parameters, kAmplitude, kCenter);
   return parameters;
 }
 
@@ -152,9 +152,9 @@ std::vector<NamedTensor> start_parameters(const WeightsFile& from, const Transfo
   for (auto& tensor : parameters)
     if (is_table(tensor)) tensor = mixed(tensor, old_rows, shares, file);
   if (found.output == config.output) return parameters;
-  if (found.output == OutputRange::Scaled150) scale_output(parameters, kAmplitude, kCentre);
+  if (found.output == OutputRange::Scaled150) scale_output(parameters, kAmplitude, kCenter);
   if (config.output == OutputRange::Scaled150)
-    scale_output(parameters, 1 / kAmplitude, -kCentre / kAmplitude);
+    scale_output(parameters, 1 / kAmplitude, -kCenter / kAmplitude);
   return parameters;
 }
 

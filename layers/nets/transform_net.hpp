@@ -51,7 +51,7 @@ TensorId build_transform_net(Graph& graph, ParamStore& store, TensorId picture,
 void declare_transform_net(ParamStore& store, const TransformNetConfig& config);
 
 // Initial values: weights U(-1/sqrt(fan_in), 1/sqrt(fan_in)) as PyTorch's convolutions, gamma 1, beta 0,
-// output bias mid-grey (127.5) for a linear output, else 0; every style alike. Depends on the seed and the names only.
+// output bias mid-gray (127.5) for a linear output, else 0; every style alike. Depends on the seed and the names only.
 void initialize_transform_net(ParamStore& store, const TransformNetConfig& config, std::uint64_t seed);
 
 // Architecture as JSON for a weights file, and back. Unknown or missing keys are Errors that name the file.

@@ -1,5 +1,5 @@
 // What evaluate_engine measures and draws: depth measures against NumPy and SciPy
-// (make_depth_metrics_reference.py), perceptual distances against the plain formulas, resizing, colours and
+// (make_depth_metrics_reference.py), perceptual distances against the plain formulas, resizing, colors and
 // scales.
 #include <doctest/doctest.h>
 
@@ -48,8 +48,8 @@ Pair maps(bool ties) {
       double a = 1 + double(x) / 8 + double(y) / 16 + noise[p] / 1024;
       double b = a * (0.5 + factor[p] / 1536);
       if (ties) a = std::nearbyint(a * 4) / 4, b = std::nearbyint(b * 4) / 4;
-      pair.first.metres.push_back(static_cast<float>(a));
-      pair.second.metres.push_back(static_cast<float>(b));
+      pair.first.meters.push_back(static_cast<float>(a));
+      pair.second.meters.push_back(static_cast<float>(b));
     }
   return pair;
 }
@@ -70,8 +70,8 @@ void check(const DepthMetrics& found, const std::array<double, 9>& expected) {
   }
 }
 
-DepthMap constant(float metres) {
-  return {kHeight, kWidth, std::vector<float>(kHeight * kWidth, metres)};
+DepthMap constant(float meters) {
+  return {kHeight, kWidth, std::vector<float>(kHeight * kWidth, meters)};
 }
 
 Image hash_image(const std::string& name, std::int64_t height, std::int64_t width) {
@@ -125,7 +125,7 @@ TEST_CASE("depth metrics: pixels without depth are left out and counted") {
   Pair values = maps(false);
   const std::array bad{0.0f, -3.0f, kNaN, kInfinity};
   for (std::size_t i = 0; i < holes.size(); ++i)
-    (i % 2 ? values.first : values.second).metres[holes[i]] = bad[i % bad.size()];
+    (i % 2 ? values.first : values.second).meters[holes[i]] = bad[i % bad.size()];
   const DepthMetrics by_value = compare_depth(values.first, values.second);
   check(by_value, expected);
   CHECK(by_value.pixels == 720);
@@ -143,7 +143,7 @@ TEST_CASE("depth metrics: equal maps, and what is not defined") {
   check(compare_depth(pair.first, pair.first), {720, 0, 0, 0, 1, 1, 1, 1, 1});
 
   DepthMap twice = pair.first;
-  for (float& depth : twice.metres) depth *= 2;
+  for (float& depth : twice.meters) depth *= 2;
   const DepthMetrics scaled = compare_depth(pair.first, twice, {.median_scaling = true});
   check(scaled, {720, 0, 0, 0, 1, 1, 1, 1, 1});
   CHECK(scaled.scale == 0.5);
@@ -177,22 +177,22 @@ TEST_CASE("mean_ranks: ties share the mean of their ranks") {
   CHECK(mean_ranks({}).empty());
 }
 
-TEST_CASE("grey SSIM: equal pictures, and a picture against its negative") {
+TEST_CASE("gray SSIM: equal pictures, and a picture against its negative") {
   const Image picture = hash_image("a", 30, 20);
-  CHECK(grey_similarity(picture, picture).value == doctest::Approx(1).epsilon(1e-12));
-  CHECK(grey_similarity(picture, picture).windows == 20 * 10);
+  CHECK(gray_similarity(picture, picture).value == doctest::Approx(1).epsilon(1e-12));
+  CHECK(gray_similarity(picture, picture).windows == 20 * 10);
   Image negative = picture;
   for (auto& byte : negative.pixels) byte = static_cast<std::uint8_t>(255 - byte);
-  CHECK(grey_similarity(picture, negative).value < 0);
-  CHECK(std::isnan(grey_similarity(hash_image("a", 10, 40), hash_image("b", 10, 40)).value));
+  CHECK(gray_similarity(picture, negative).value < 0);
+  CHECK(std::isnan(gray_similarity(hash_image("a", 10, 40), hash_image("b", 10, 40)).value));
 }
 
-TEST_CASE("resize_bilinear: pixel centres and borders") {
+TEST_CASE("resize_bilinear: pixel centers and borders") {
   const DepthMap map{1, 2, {1, 5}};
-  CHECK(resize_bilinear(map, 1, 4).metres == std::vector<float>{1, 2, 4, 5});
-  CHECK(resize_bilinear(map, 2, 2).metres == std::vector<float>{1, 5, 1, 5});
-  CHECK(resize_bilinear({2, 2, {0, 4, 8, 12}}, 1, 1).metres == std::vector<float>{6});
-  CHECK(resize_bilinear(map, 1, 2).metres == map.metres);
+  CHECK(resize_bilinear(map, 1, 4).meters == std::vector<float>{1, 2, 4, 5});
+  CHECK(resize_bilinear(map, 2, 2).meters == std::vector<float>{1, 5, 1, 5});
+  CHECK(resize_bilinear({2, 2, {0, 4, 8, 12}}, 1, 1).meters == std::vector<float>{6});
+  CHECK(resize_bilinear(map, 1, 2).meters == map.meters);
 }
 
 TEST_CASE("quantile: interpolated, as NumPy does by default") {
@@ -203,7 +203,7 @@ TEST_CASE("quantile: interpolated, as NumPy does by default") {
   CHECK(std::isnan(quantile({}, 0.5)));
 }
 
-TEST_CASE("CIELAB: known colours, and there and back") {
+TEST_CASE("CIELAB: known colors, and there and back") {
   const Lab red = srgb_to_lab({1, 0, 0});  // 53.24, 80.09, 67.20 by the published formulas
   CHECK(red[0] == doctest::Approx(53.24).epsilon(1e-3));
   CHECK(red[1] == doctest::Approx(80.09).epsilon(1e-3));
@@ -214,7 +214,7 @@ TEST_CASE("CIELAB: known colours, and there and back") {
   }
 }
 
-TEST_CASE("colour maps: equal steps look equal") {
+TEST_CASE("color maps: equal steps look equal") {
   constexpr int kParts = 8;  // large enough for rounding to bytes to matter little
   const auto depth = [](int i) { return color_of(ColorMap::Depth, double(i) / kParts); };
   double mean = 0;

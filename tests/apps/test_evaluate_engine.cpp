@@ -74,7 +74,7 @@ Words operator+(Words a, const Words& b) {
 
 }  // namespace
 
-TEST_CASE("evaluate_engine: photos that were not stylised at all") {
+TEST_CASE("evaluate_engine: photos that were not stylized at all") {
   const Workplace at;
   const auto run = at.evaluate(at.depth_and({at.photos(), "--styled", "same=" + at.photos(), "--size", "0"}) +
                                at.perceptual());
@@ -92,7 +92,7 @@ TEST_CASE("evaluate_engine: photos that were not stylised at all") {
   for (const char* zero : {"depth_abs_rel", "depth_rmse", "depth_log10", "content", "content_raw"})
     CHECK_MESSAGE(mean[zero] == 0, std::string(zero));
   for (const char* one : {"depth_delta1", "depth_delta2", "depth_delta3", "depth_ssim", "depth_spearman",
-                          "grey_ssim", "style", "style_relu1_1", "style_relu5_1", "depth_scale"})
+                          "gray_ssim", "style", "style_relu1_1", "style_relu5_1", "depth_scale"})
     CHECK_MESSAGE(mean[one].get<double>() == doctest::Approx(1).epsilon(1e-9), std::string(one));
   CHECK(mean["style_raw"] > 0);
   CHECK(mean["depth_valid_pixels"] > 0);
@@ -140,7 +140,7 @@ TEST_CASE("evaluate_engine: a model and the folder of what it made give the same
   CHECK(model["style"] != 1);
   CHECK(model["content"] > 0);
   for (const auto& picture : json["pictures"]) CHECK(picture["results"]["made"] == picture["results"]["m"]);
-  for (const char* name : {"depth_abs_rel", "style", "content_raw", "grey_ssim"}) {
+  for (const char* name : {"depth_abs_rel", "style", "content_raw", "gray_ssim"}) {
     const auto of = [&](int i) { return json["pictures"][i]["results"]["m"][name].get<double>(); };
     CHECK(model[name].get<double>() == doctest::Approx((of(0) + of(1)) / 2));
   }
@@ -277,15 +277,15 @@ TEST_CASE("inspect_engine depth: the network's map, enlarged") {
   const DepthMap expected = resize_bilinear(own, 43, 62);
   const H5Reader file(raw);
   CHECK(file.shape("depth") == std::vector<std::int64_t>{43, 62});
-  CHECK(file.floats("depth") == expected.metres);
+  CHECK(file.floats("depth") == expected.meters);
   CHECK(file.string_attribute("/", "unit") == "m");
   const auto depths = depths_of(expected);
   CHECK(contains(run.out, fmt::format("min {:.3f} m, median {:.3f} m, max {:.3f} m\n", quantile(depths, 0),
                                       quantile(depths, 0.5), quantile(depths, 1))));
-  const Image map = decode_image(out), coloured = draw_depth(expected, range_of(expected, 0));
+  const Image map = decode_image(out), colored = draw_depth(expected, range_of(expected, 0));
   CHECK(map.width == 62);
   CHECK(map.height == 43 + 4 + scale_bar_height());
-  CHECK(std::equal(coloured.pixels.begin(), coloured.pixels.end(), map.pixels.begin()));
+  CHECK(std::equal(colored.pixels.begin(), colored.pixels.end(), map.pixels.begin()));
 }
 
 TEST_CASE("inspect_engine depth: refusals") {

@@ -264,13 +264,13 @@ TEST_CASE("inspect_engine plan: a training step, with and without the files it w
   CHECK(contains(refusal({"plan"}), "give a CONFIG.toml, or --size"));
 }
 
-TEST_CASE("inspect_engine plan: stylising a size") {
+TEST_CASE("inspect_engine plan: stylizing a size") {
   const auto bytes = [](const std::string& size, const std::string& width) {
     const auto result = inspect({"plan", "--size", size, "--model-width", width, "--precision", "fp32"});
     REQUIRE_MESSAGE(result.status == 0, result.err);
-    const auto at = result.out.find("stylising");
+    const auto at = result.out.find("stylizing");
     REQUIRE(at != std::string::npos);
-    return std::stoll(result.out.substr(at + std::strlen("stylising")));
+    return std::stoll(result.out.substr(at + std::strlen("stylizing")));
   };
   Context context;
   CHECK(bytes("300x400", "8") == Stylizer::estimate_bytes(context, {.width = 8}, 300, 400, DType::F32));
@@ -297,10 +297,10 @@ TEST_CASE("feature pictures: which channels, and how they are drawn") {
   const Feature feature{"x", {1, 2, 2, 3}, {9, 0, 0, 9, 1, 30, 9, 2, 20, 9, 3, 10}};
   CHECK(most_active_channels(feature, 2) == std::vector<std::int64_t>{2, 1});
   CHECK(most_active_channels(feature, 9) == std::vector<std::int64_t>{2, 1, 0});
-  const Image grey = draw_channel(feature, 2, MapColors::Grey);
-  CHECK(*grey.at(0, 0) == 0);
-  CHECK(*grey.at(1, 1) == 128);
-  CHECK(*grey.at(0, 1) == 255);
+  const Image gray = draw_channel(feature, 2, MapColors::Gray);
+  CHECK(*gray.at(0, 0) == 0);
+  CHECK(*gray.at(1, 1) == 128);
+  CHECK(*gray.at(0, 1) == 255);
   const Image flat = draw_channel(feature, 0, MapColors::Magma);
   CHECK(std::vector<std::uint8_t>(flat.pixels.begin(), flat.pixels.begin() + 3) ==
         std::vector<std::uint8_t>{0, 0, 4});

@@ -1,4 +1,4 @@
-// The line of progress: when it is shown, on a terminal and elsewhere; and what stylising tells it.
+// The line of progress: when it is shown, on a terminal and elsewhere; and what stylizing tells it.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -87,7 +87,7 @@ TEST_CASE("duration_text: seconds, minutes, hours") {
   CHECK(duration_text(3 * 3600 + 20 * 60 + 59) == "3h 20m");
 }
 
-TEST_CASE("stylising reports its progress, band by band up to the whole, and stays the same") {
+TEST_CASE("stylizing reports its progress, band by band up to the whole, and stays the same") {
   Context context(1);
   const TransformNetConfig config{.width = 4, .residual_blocks = 2};
   ParamStore store(ParamStore::Kind::Frozen);

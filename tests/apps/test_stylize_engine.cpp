@@ -66,7 +66,7 @@ class StylizeWorkplace : public test::PictureFolder {
 };
 
 // A 16x16 PNG of any kind, uncompressed. Checksums stay zero: the decoder does not look at them.
-std::string png_16x16(int bits, int colour_type, const std::string& pixels) {
+std::string png_16x16(int bits, int color_type, const std::string& pixels) {
   const auto big_endian = [](std::size_t value) {
     std::string text;
     for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift);
@@ -83,7 +83,7 @@ std::string png_16x16(int bits, int colour_type, const std::string& pixels) {
     for (const int shift : {0, 8}) stored += static_cast<char>(size >> shift);
   return "\x89PNG\r\n\x1A\n" +
          chunk("IHDR", big_endian(16) + big_endian(16) + static_cast<char>(bits) +
-                           static_cast<char>(colour_type) + std::string(3, '\0')) +
+                           static_cast<char>(color_type) + std::string(3, '\0')) +
          chunk("IDAT", stored + rows + big_endian(0)) + chunk("IEND", "");
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("stylize_engine: EXIF orientation is applied") {
   CHECK(decode_image(at / "styled.png") == at.expected(upright));
 }
 
-TEST_CASE("stylize_engine: alpha is kept and hidden colours have no influence") {
+TEST_CASE("stylize_engine: alpha is kept and hidden colors have no influence") {
   const StylizeWorkplace at;
   Image photo = at.add_photo("photo.png", 24, 32, 4);
   REQUIRE(at.stylize({at / "photo.png", "-o", at / "styled.png"}).status == 0);
@@ -196,14 +196,14 @@ TEST_CASE("stylize_engine: alpha is kept and hidden colours have no influence") 
   CHECK(at.stylize({at / "invisible.png", "-o", at / "invisible_styled.png"}).status == 0);
 }
 
-TEST_CASE("stylize_engine: grey and 16-bit pictures are accepted") {
+TEST_CASE("stylize_engine: gray and 16-bit pictures are accepted") {
   const StylizeWorkplace at;
   std::string pixels;
   for (int i = 0; i < 16 * 16 * 6; ++i) pixels += static_cast<char>(i * i / 7);
-  at.write("in/grey.png", png_16x16(8, 0, pixels.substr(0, 16 * 16)));
+  at.write("in/gray.png", png_16x16(8, 0, pixels.substr(0, 16 * 16)));
   at.write("in/deep.png", png_16x16(16, 2, pixels));
   REQUIRE(at.stylize({at / "in", "-o", at / "out"}).status == 0);
-  for (const std::string name : {"grey.png", "deep.png"})
+  for (const std::string name : {"gray.png", "deep.png"})
     CHECK(decode_image(at / ("out/" + name)) == at.expected(decode_image(at / ("in/" + name))));
 }
 

@@ -110,11 +110,11 @@ TEST_CASE("train_engine depth: a run leaves metrics, validations, previews, chec
   CHECK(preview.width == 3 * 96 + 2 * 4);
   CHECK(preview.height == 2 * 64 + 4);
   const std::string html = read_text(tiny.run() + "/report.html");
-  for (const char* part : {"Depth loss, metres", "<svg", ">loss ", ">delta1 ", "previews/000012.png"})
+  for (const char* part : {"Depth loss, meters", "<svg", ">loss ", ">delta1 ", "previews/000012.png"})
     CHECK_MESSAGE(contains(html, part), part);
 }
 
-TEST_CASE("train_engine depth: training halves the loss and finds depth in colour") {
+TEST_CASE("train_engine depth: training halves the loss and finds depth in color") {
   std::string precision = "fp32";
   Words optimizer{"optimizer.lr=0.01"};
   SUBCASE("fp32") {}

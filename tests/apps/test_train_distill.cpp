@@ -222,7 +222,7 @@ TEST_CASE("train_engine distill: what is refused") {
   CHECK(contains(refusal({"model.init=" + tiny.vgg()}),
                  tiny.vgg() + ": tensor 'conv1_2.reduce.weight' is missing"));
   CHECK(contains(refusal({"weights.vgg19=" + tiny.path() + "/none.h5"}), "none.h5"));
-  CHECK(contains(refusal({"distill.recolour=2"}), "recolour 2 must lie in 0 to 1"));
+  CHECK(contains(refusal({"distill.recolor=2"}), "recolor 2 must lie in 0 to 1"));
   CHECK(contains(refusal({"distill.validation=" + tiny.path() + "/none"}), tiny.path() + "/none"));
 
   REQUIRE(tiny.train({"train.iterations=2"}).status == 0);

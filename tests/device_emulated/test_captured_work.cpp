@@ -89,7 +89,7 @@ TEST_CASE("captured work: arguments stay what they were, values that memory hold
   CHECK(replayed() == 9 * 24);
 }
 
-TEST_CASE("captured work: an optimiser's step replayed with the factors of each step") {
+TEST_CASE("captured work: an optimizer's step replayed with the factors of each step") {
   constexpr int kCount = 20, kSteps = 3;
   const adam::Hyper hyper{.lr = 0.1};
   check_same(2e-6, [&](Context& context, Arrays& a) {

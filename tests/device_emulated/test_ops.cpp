@@ -212,7 +212,7 @@ TEST_CASE_TEMPLATE("ops on both devices: interleave, upsample, max pool", T, flo
   });
 }
 
-TEST_CASE("ops on both devices: optimisers, with factors by value and in memory") {
+TEST_CASE("ops on both devices: optimizers, with factors by value and in memory") {
   constexpr std::int64_t kCount = 1003;
   check_same(kTolerance<float>, [](Context& context, Arrays& a) {
     const float* g = a.input(normal_values<float>(kCount, 1));

@@ -76,7 +76,7 @@ TEST_CASE("parameters on the device: a store stays where it was placed") {
         "parameters that are on a GPU cannot be used on another device");
 }
 
-TEST_CASE("parameters on the device: the optimiser keeps the copy that is rounded to bf16") {
+TEST_CASE("parameters on the device: the optimizer keeps the copy that is rounded to bf16") {
   Context gpu(Device::Cuda, 1);
   Store s;
   s.store.place_on(gpu);

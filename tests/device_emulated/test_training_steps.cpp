@@ -1,4 +1,4 @@
-// Whole training steps and stylising on the device, beside the CPU.
+// Whole training steps and stylizing on the device, beside the CPU.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -106,7 +106,7 @@ TEST_CASE("training on the device: the depth and distillation tasks step as on t
       batch.depth.assign(static_cast<std::size_t>(2 * target.height * target.width), 1.f + float(step));
       const double loss = expected.step(step, batch);
       CHECK(found.step(step, batch) == doctest::Approx(loss).epsilon(step == 1 ? 1e-4 : 0.2));
-      // Later steps go their own ways: normalisation of nearly constant channels magnifies every bit.
+      // Later steps go their own ways: normalization of nearly constant channels magnifies every bit.
       if (step == 1) CHECK(nmse(expected.statistics().values(), found.statistics().values()) < 1e-8);
     }
     CHECK(found.predict(batch).size() == batch.depth.size());
@@ -130,7 +130,7 @@ TEST_CASE("training on the device: the depth and distillation tasks step as on t
   }
 }
 
-TEST_CASE("stylising on the device: every picture is within one level of the CPU's, recorded or not") {
+TEST_CASE("stylizing on the device: every picture is within one level of the CPU's, recorded or not") {
   Context cpu(1), gpu(Device::Cuda, 1);
   constexpr std::int64_t kHeight = 21, kWidth = 34;
   for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {

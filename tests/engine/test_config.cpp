@@ -101,7 +101,7 @@ TEST_CASE("config: the defaults of a depth training") {
   const TrainConfig config = parse("");
   CHECK(config.depth.train_list == "train.txt");
   CHECK(config.depth.validation_list == "val.txt");
-  CHECK(config.depth.metres_per_unit == 0.001);
+  CHECK(config.depth.meters_per_unit == 0.001);
   CHECK(config.depth.encoder == "resnet50");
   CHECK(config.depth.encoder_weights.empty());
   CHECK(config.depth.width == 64);
@@ -123,7 +123,7 @@ TEST_CASE("config: the defaults of a depth training") {
 TEST_CASE("config: a depth training is read, checked and written") {
   const std::string text =
       "task = \"depth\"\n[depth]\ntrain_list = \"lists/a.txt\"\nvalidation_list = \"\"\n"
-      "metres_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nencoder_lr = "
+      "meters_per_unit = 0.039198\nencoder = \"resnet50-c4\"\nencoder_weights = \"r50.h5\"\nencoder_lr = "
       "0.5\nwidth = 32\n"
       "decoder_width = 48\nup_projections = 3\ninput_height = 96\ninput_width = 128\nvalidate_every = "
       "7\naugment = false\nmax_scale = 2\nmax_rotation = 10\nchannel_gain = 0.25\noverall_gain = 0.5\n"
@@ -149,7 +149,7 @@ TEST_CASE("config: a depth training is read, checked and written") {
         "config.toml:1: depth.encoder = 'vgg' is not allowed, expected \"resnet50\" or \"resnet50-c4\"");
   CHECK(refusal("depth.input_height = 31") ==
         "config.toml:1: depth.input_height = 31 is not allowed, expected a whole number from 32 to 4096");
-  CHECK(contains(refusal("depth.metres_per_unit = 0"), "expected a number greater than 0"));
+  CHECK(contains(refusal("depth.meters_per_unit = 0"), "expected a number greater than 0"));
   CHECK(contains(refusal("depth.width = 0"), "expected a whole number from 1 to 512"));
   CHECK(contains(refusal("depth.up_projections = 5"), "expected a whole number from 1 to 4"));
   CHECK(contains(refusal("depth.validate_every = -1"), "expected a whole number of at least 0"));
@@ -184,7 +184,7 @@ TEST_CASE("config: the defaults of a distillation, and what is read of one") {
   CHECK(config.distill.layers.size() == 9);
   CHECK(config.distill.feature_weight == 1);
   CHECK(config.distill.gram_weight == 1);
-  CHECK(config.distill.recolour == 1);
+  CHECK(config.distill.recolor == 1);
   CHECK(config.distill.validation.empty());
   CHECK(config.distill.validate_every == 500);
   CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);
@@ -238,8 +238,8 @@ TEST_CASE("config: wrong types and ranges say what is allowed") {
         "config.toml:2: train.iterations = 0 is not allowed, expected a whole number of at least 1");
   CHECK(refusal("model.width = 32.5") ==
         "config.toml:1: model.width = 32.5 is not allowed, expected a whole number from 1 to 512");
-  CHECK(refusal("data.crop = \"centre\"") ==
-        "config.toml:1: data.crop = 'centre' is not allowed, expected \"random\" or \"center\" or \"none\"");
+  CHECK(refusal("data.crop = \"center\"") ==
+        "config.toml:1: data.crop = 'center' is not allowed, expected \"random\" or \"center\" or \"none\"");
   CHECK(refusal("data.shuffle = 1") ==
         "config.toml:1: data.shuffle = 1 is not allowed, expected true or false");
   CHECK(refusal("optimizer.lr = 0") ==

@@ -16,7 +16,7 @@
 using namespace chiaro;
 using chiaro::test::contains;
 using chiaro::test::error_of;
-using chiaro::test::grey_png;
+using chiaro::test::gray_png;
 using chiaro::test::PictureFolder;
 using chiaro::test::ramp_depth;
 using chiaro::test::ramp_photo;
@@ -25,7 +25,7 @@ namespace {
 
 void write_pair(const PictureFolder& folder, const std::string& id, int mark) {
   encode_image(folder / ("rgb/" + id + ".png"), ramp_photo(24, 32, mark));
-  folder.write("depth/" + id + ".png", grey_png(ramp_depth(24, 32)));
+  folder.write("depth/" + id + ".png", gray_png(ramp_depth(24, 32)));
 }
 
 std::shared_ptr<const DepthList> seven_pairs(const PictureFolder& folder) {
@@ -59,26 +59,26 @@ bool equal(const DepthBatch& a, const DepthBatch& b) {
 
 }  // namespace
 
-TEST_CASE("grey pictures: 8 and 16 bits as stored, anything else is refused by name") {
+TEST_CASE("gray pictures: 8 and 16 bits as stored, anything else is refused by name") {
   const PictureFolder folder;
-  const GreyImage deep{.height = 2, .width = 2, .bits = 16, .values = {0, 1, 0x1234, 65535}};
-  const GreyImage flat{.height = 1, .width = 3, .bits = 8, .values = {0, 7, 255}};
-  CHECK(decode_grey(folder.write("deep.png", grey_png(deep))) == deep);
-  CHECK(decode_grey(folder.write("flat.png", grey_png(flat))) == flat);
+  const GrayImage deep{.height = 2, .width = 2, .bits = 16, .values = {0, 1, 0x1234, 65535}};
+  const GrayImage flat{.height = 1, .width = 3, .bits = 8, .values = {0, 7, 255}};
+  CHECK(decode_gray(folder.write("deep.png", gray_png(deep))) == deep);
+  CHECK(decode_gray(folder.write("flat.png", gray_png(flat))) == flat);
 
   const auto reason = [&](const std::string& bytes) {
-    return error_of([&] { decode_grey(folder.write("x.png", bytes)); });
+    return error_of([&] { decode_gray(folder.write("x.png", bytes)); });
   };
-  CHECK(reason(grey_png(flat, 3)) ==
-        folder / "x.png: a PNG with palette pixels of 8 bits, expected grey of 8 or 16 bits; convert it");
-  const std::string whole = grey_png(deep);
+  CHECK(reason(gray_png(flat, 3)) ==
+        folder / "x.png: a PNG with palette pixels of 8 bits, expected gray of 8 or 16 bits; convert it");
+  const std::string whole = gray_png(deep);
   CHECK(reason(whole.substr(0, whole.size() - 12)) ==
         folder /
             fmt::format("x.png: the PNG data ends early ({} bytes); the file was cut off, fetch it again",
                         whole.size() - 12));
   CHECK(contains(reason("hello"), "x.png: not a JPEG, PNG or BMP picture"));
   encode_image(folder / "x.jpg", Image(2, 2, 3));
-  CHECK(contains(error_of([&] { decode_grey(folder / "x.jpg"); }), "a JPEG picture, expected a grey PNG"));
+  CHECK(contains(error_of([&] { decode_gray(folder / "x.jpg"); }), "a JPEG picture, expected a gray PNG"));
 }
 
 TEST_CASE("depth list: ids in order, own scales, and what is missing is skipped by name") {
@@ -89,21 +89,21 @@ TEST_CASE("depth list: ids in order, own scales, and what is missing is skipped 
   const DepthList list(folder.path(), "train.txt", 0.001);
   REQUIRE(list.count() == 2);
   CHECK(list.name(0) == "room/c");
-  CHECK(list.read(0).metres_per_unit == 0.5);
-  CHECK(list.read(1).metres_per_unit == 0.001);
+  CHECK(list.read(0).meters_per_unit == 0.5);
+  CHECK(list.read(1).meters_per_unit == 0.001);
   CHECK(list.read(1).depth == ramp_depth(24, 32));
   REQUIRE(list.skipped().size() == 4);
   const std::string place = folder / "train.txt:";
   CHECK(list.skipped()[0].reason == place + "4: there is no photo 'gone' below " + folder / "rgb");
   CHECK(list.skipped()[1].reason == place + "6: there is no depth map 'lonely' below " + folder / "depth");
-  CHECK(list.skipped()[2].reason == place + "7: 'b x' is not an id, or an id and its metres per unit");
+  CHECK(list.skipped()[2].reason == place + "7: 'b x' is not an id, or an id and its meters per unit");
   CHECK(DepthList(folder.path(), "", 0.001).count() == 3);
 
   folder.write("none.txt", "gone\n");
   CHECK(error_of([&] { DepthList(folder.path(), "none.txt", 1); }) ==
         folder / "none.txt: no pair of a photo and a depth map; the first: " + folder / "none.txt:1: " +
             "there is no photo 'gone' below " + folder / "rgb");
-  CHECK(contains(error_of([&] { DepthList(folder.path(), "", 0); }), "0 metres per unit"));
+  CHECK(contains(error_of([&] { DepthList(folder.path(), "", 0); }), "0 meters per unit"));
   CHECK(contains(error_of([&] { DepthList(folder.path(), "no.txt", 1); }), "no.txt"));
   CHECK(contains(error_of([&] { DepthList(folder / "rgb", "", 1); }), "rgb/rgb: no such folder"));
 }
@@ -218,10 +218,10 @@ TEST_CASE("depth loader: unusable pairs are replaced in training, left empty in 
   const PictureFolder folder;
   seven_pairs(folder);
   folder.write("rgb/p1.png", "not a picture");
-  folder.write("depth/p3.png", grey_png(ramp_depth(24, 31)));
+  folder.write("depth/p3.png", gray_png(ramp_depth(24, 31)));
   folder.write(
       "depth/p4.png",
-      grey_png({.height = 24, .width = 32, .bits = 8, .values = std::vector<std::uint16_t>(24 * 32, 0)}));
+      gray_png({.height = 24, .width = 32, .bits = 8, .values = std::vector<std::uint16_t>(24 * 32, 0)}));
   folder.write("list.txt", "p0\np1\np2\np3\np4\np5\np9\n");
   const auto list = std::make_shared<const DepthList>(folder.path(), "list.txt", 0.001);
   REQUIRE(list->count() == 6);

@@ -24,7 +24,7 @@ constexpr PictureSize kPicture = {240, 320}, kWindow = {228, 304};
 
 TEST_CASE("depth transform: rotation, scale, mirror and place of a ramp against complex arithmetic") {
   const Image photo = ramp_photo(40, 60);
-  const GreyImage depth = ramp_depth(40, 60);
+  const GrayImage depth = ramp_depth(40, 60);
   const PictureSize window = {20, 24}, target = {9, 31};
   for (const bool mirror : {false, true}) {
     const double degrees = mirror ? -3.7 : 4.9, scale = mirror ? 1 : 1.37;
@@ -39,9 +39,9 @@ TEST_CASE("depth transform: rotation, scale, mirror and place of a ramp against 
       const auto turned = from_middle * std::polar(1 / scale, -degrees * std::numbers::pi / 180);
       return std::pair(31.9 + turned.real(), 18.3 - turned.imag());
     };
-    std::vector<float> rgb(20 * 24 * 3), metres(9 * 31);
+    std::vector<float> rgb(20 * 24 * 3), meters(9 * 31);
     resample_photo(photo, t, window, rgb);
-    resample_depth(depth, 0.5, t, window, target, metres);
+    resample_depth(depth, 0.5, t, window, target, meters);
     double worst = 0;
     for (int y = 0; y < 20; ++y) {
       for (int x = 0; x < 24; ++x) {
@@ -56,19 +56,19 @@ TEST_CASE("depth transform: rotation, scale, mirror and place of a ramp against 
       for (int x = 0; x < 31; ++x) {
         const auto [from_x, from_y] = source((x + 0.5) * 24 / 31 - 12, (y + 0.5) * 20 / 9 - 10);
         const double expected = (100 * std::floor(from_x) + std::floor(from_y) + 1) * 0.5 / scale;
-        CHECK(metres[static_cast<std::size_t>(y * 31 + x)] == static_cast<float>(expected));
+        CHECK(meters[static_cast<std::size_t>(y * 31 + x)] == static_cast<float>(expected));
       }
     }
   }
 }
 
 TEST_CASE("depth transform: a quarter turn goes counter-clockwise, mirroring exchanges left and right") {
-  const GreyImage depth{.height = 3, .width = 3, .bits = 8, .values = {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+  const GrayImage depth{.height = 3, .width = 3, .bits = 8, .values = {1, 2, 3, 4, 5, 6, 7, 8, 9}};
   DepthTransform t = middle_window({3, 3}, {3, 3});
-  std::vector<float> metres(9);
+  std::vector<float> meters(9);
   const auto sampled = [&] {
-    resample_depth(depth, 1, t, {3, 3}, {3, 3}, metres);
-    return metres;
+    resample_depth(depth, 1, t, {3, 3}, {3, 3}, meters);
+    return meters;
   };
   CHECK(sampled() == std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9});
   t.mirror = true;
@@ -81,19 +81,19 @@ TEST_CASE("depth transform: a quarter turn goes counter-clockwise, mirroring exc
 }
 
 TEST_CASE("depth transform: unknown depth stays unknown and is mixed with nothing; outside is unknown") {
-  GreyImage depth{.height = 8, .width = 8, .bits = 16, .values = std::vector<std::uint16_t>(64, 3000)};
+  GrayImage depth{.height = 8, .width = 8, .bits = 16, .values = std::vector<std::uint16_t>(64, 3000)};
   for (std::size_t i = 0; i < 64; i += 3) depth.values[i] = 0;
   DepthTransform t = middle_window({8, 8}, {8, 8});
   t.rotation = 0.3;
   t.scale = 1.2;
-  std::vector<float> metres(32 * 32);
-  resample_depth(depth, 0.001, t, {8, 8}, {32, 32}, metres);
-  CHECK(std::set<float>(metres.begin(), metres.end()) == std::set<float>{0, 2.5f});
+  std::vector<float> meters(32 * 32);
+  resample_depth(depth, 0.001, t, {8, 8}, {32, 32}, meters);
+  CHECK(std::set<float>(meters.begin(), meters.end()) == std::set<float>{0, 2.5f});
   t.scale = 1;
   std::ranges::fill(depth.values, std::uint16_t{3000});
-  resample_depth(depth, 0.001, t, {8, 8}, {32, 32}, metres);
-  CHECK(metres.front() == 0);
-  CHECK(metres[16 * 32 + 16] == 3);
+  resample_depth(depth, 0.001, t, {8, 8}, {32, 32}, meters);
+  CHECK(meters.front() == 0);
+  CHECK(meters[16 * 32 + 16] == 3);
 
   Image photo(8, 8, 3, 40);
   std::vector<float> rgb(8 * 8 * 3);

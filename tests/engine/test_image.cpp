@@ -31,7 +31,7 @@ double cubic(double x, double b, double c) {
   return 0;
 }
 
-// One output value along one axis: weights are normalised, pixels outside repeat the border.
+// One output value along one axis: weights are normalized, pixels outside repeat the border.
 template <class Source>
 double filtered(const Source& source, std::int64_t from, std::int64_t to, std::int64_t index) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
@@ -83,7 +83,7 @@ TEST_CASE("image: resize keeps the pixels of an unchanged size and repeats bit f
   CHECK(resize(image, 5, 30) == resize(image, 5, 30));
 }
 
-TEST_CASE("image: the colour of invisible pixels does not leak when resizing") {
+TEST_CASE("image: the color of invisible pixels does not leak when resizing") {
   Image image(16, 16, 4, 0);
   for (std::int64_t y = 0; y < 16; ++y) {
     for (std::int64_t x = 0; x < 16; ++x) {

@@ -124,7 +124,7 @@ TEST_CASE("image files: JPEG stays close and drops alpha") {
   CHECK(decode_image(folder / "b.jpeg") == read);
 }
 
-TEST_CASE("image files: grey, grey with alpha, palette and 16 bits become RGB or RGBA") {
+TEST_CASE("image files: gray, gray with alpha, palette and 16 bits become RGB or RGBA") {
   CHECK(decode_bytes(png_start(2, 1, 8, 0) + png_row(text({7, 200}))).pixels ==
         std::vector<std::uint8_t>{7, 7, 7, 200, 200, 200});
   CHECK(decode_bytes(png_start(1, 1, 8, 4) + png_row(text({7, 99}))).pixels ==

@@ -57,7 +57,7 @@ TEST_CASE("memory_planner: a chain of equal tensors needs two of them") {
   CHECK(plan.unshared_bytes == 10240);
 }
 
-TEST_CASE("memory_planner: a gap between larger neighbours is used") {
+TEST_CASE("memory_planner: a gap between larger neighbors is used") {
   const std::vector<MemoryBlock> blocks{{256, 0, 9}, {128, 0, 3}, {64, 0, 9}, {128, 4, 9}};
   CHECK(plan_memory(blocks).arena_bytes == 256 + 128 + 64);
 }

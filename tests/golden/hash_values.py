@@ -93,7 +93,7 @@ def tensor(name, shape, seed, rule_of=rule):
 
 
 def picture(name, n, h, w, seed=SEED_PICTURE):
-    """Integer pixels 0..255 as float32 (n, h, w, 3): a coarse lattice of random colours, one every 8 pixels, blended
+    """Integer pixels 0..255 as float32 (n, h, w, 3): a coarse lattice of random colors, one every 8 pixels, blended
     bilinearly, plus fine noise of -16..15. Integer arithmetic throughout."""
     lattice_h, lattice_w = h // 8 + 2, w // 8 + 2
     lattice = bits(name + ".coarse", seed, n * lattice_h * lattice_w * 3) >> np.uint32(24)

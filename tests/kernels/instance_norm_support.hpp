@@ -1,4 +1,4 @@
-// One instance normalisation with all its tensors, its exact results and those of the plain loops.
+// One instance normalization with all its tensors, its exact results and those of the plain loops.
 #pragma once
 #include "kernels/instance_norm/instance_norm.hpp"
 #include "kernels/instance_norm/instance_norm_reference.hpp"
@@ -68,8 +68,8 @@ struct Problem {
     dy.fill_normal(seed + 2);
     dx.fill_normal(seed + 3);
     dresidual.fill_normal(seed + 4);
-    const auto vector = [&](unsigned more, double centre) {
-      const auto values = memory_ops::random_doubles(k.parameters(), seed + more, centre);
+    const auto vector = [&](unsigned more, double center) {
+      const auto values = memory_ops::random_doubles(k.parameters(), seed + more, center);
       return std::vector<float>(values.begin(), values.end());
     };
     gamma = vector(5, 1), beta = vector(6, 0.3), dgamma = vector(7, 0), dbeta = vector(8, 0);

@@ -30,7 +30,7 @@ TEST_CASE("adam: ten steps match the double reference") {
     CHECK(nmse(v, fv) <= 1e-13);
     return param;
   });
-  // Compared by the distance travelled: parameters themselves are far larger than ten steps.
+  // Compared by the distance traveled: parameters themselves are far larger than ten steps.
   std::vector<double> exact(count), moved(count);
   for (std::int64_t i = 0; i < count; ++i) {
     exact[i] = p[i] - start[i];

@@ -79,7 +79,7 @@ TEST_CASE("batch_norm: reference gradient matches finite differences") {
   }
 }
 
-TEST_CASE("batch_norm: a folded 1x1 convolution equals convolution and normalisation") {
+TEST_CASE("batch_norm: a folded 1x1 convolution equals convolution and normalization") {
   constexpr std::int64_t K = 5, C = 7;
   const Statistics s(K);
   const auto w = random_values<float>(K * C, 1), bias = random_values<float>(K, 2),

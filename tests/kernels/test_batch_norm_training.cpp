@@ -197,7 +197,7 @@ TEST_CASE("batch_norm training: reference gradients match finite differences") {
 }
 
 // Every channel is its mean plus or minus 2, as often: variance 4, rstd 1/2. All values below are exact.
-TEST_CASE("batch_norm training: integers are normalised exactly") {
+TEST_CASE("batch_norm training: integers are normalized exactly") {
   Context context(2);
   const Shape s = {2, 4, 4, 5};
   const std::int64_t pixels = s.n * s.pixels();

@@ -9,7 +9,7 @@ using namespace testing;
 
 namespace {
 
-// Depths in metres with a third of the pixels missing.
+// Depths in meters with a third of the pixels missing.
 std::vector<float> depths_with_holes(std::int64_t count, unsigned seed) {
   auto depth = random_values<float>(count, seed, 0.5, 10);
   for (std::int64_t i = 0; i < count; i += 3) depth[i] = 0;
@@ -80,7 +80,7 @@ TEST_CASE("berhu: forward and backward match the reference in every mixture of t
   }
 }
 
-// Residuals 5, -1, 1/2, 0 and 2 metres: c = 1.
+// Residuals 5, -1, 1/2, 0 and 2 meters: c = 1.
 TEST_CASE("berhu: values worked by hand") {
   Context context(2);
   const Shape s = {1, 1, 7, 1};

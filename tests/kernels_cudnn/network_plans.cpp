@@ -81,9 +81,9 @@ const std::vector<Network>& networks() {
       {"transform net with transposed upsampling and zero padding, batch 4, 256x256", true,
        build_transposed_transform_net},
       {"training of ResNet-UpProj, batch 8, 228x304", true, build_depth_training},
-      {"stylise 512x512", false, build_stylizer<512, 512>},
-      {"stylise 1080x1920", false, build_stylizer<1080, 1920>},
-      {"stylise 2160x3840", false, build_stylizer<2160, 3840>},
+      {"stylize 512x512", false, build_stylizer<512, 512>},
+      {"stylize 1080x1920", false, build_stylizer<1080, 1920>},
+      {"stylize 2160x3840", false, build_stylizer<2160, 3840>},
   };
   return list;
 }

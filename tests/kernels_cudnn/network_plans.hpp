@@ -33,7 +33,7 @@ struct Network {
   bool trains;  // false: only forward passes are planned for
   void (*build)(Context&, DType);
 };
-// The recipe's training step, training of the depth network, and stylising at three sizes.
+// The recipe's training step, training of the depth network, and stylizing at three sizes.
 const std::vector<Network>& networks();
 
 // `properties`: the file with the GPU's properties.

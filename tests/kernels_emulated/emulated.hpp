@@ -143,7 +143,7 @@ double nmse(const std::vector<double>& exact, const std::vector<T>& found) {
   return norm > 0 ? error / norm : error;
 }
 
-// The project's criteria: fp32 by normalised error over sums of `length` terms, bf16 by twice the error of
+// The project's criteria: fp32 by normalized error over sums of `length` terms, bf16 by twice the error of
 // the plain loops at that precision.
 template <class T>
 void check_close(const std::vector<double>& exact, const std::vector<T>& found, const std::vector<T>& plain,

@@ -13,12 +13,12 @@ constexpr std::int64_t kParameters = 3001;
 TEST_CASE("adam cuda: ten steps match the double reference, the copy is the rounded parameters") {
   const adam::Hyper hyper{.weight_decay = 0.5};
   const auto start = normal_values<float>(kParameters, 1);
-  std::vector<double> p = convert<double>(start), m(kParameters), v(kParameters), travelled(kParameters);
+  std::vector<double> p = convert<double>(start), m(kParameters), v(kParameters), traveled(kParameters);
   for (int t = 1; t <= 10; ++t)
     adam::reference::step(hyper, t, kParameters,
                           convert<double>(normal_values<float>(kParameters, 100 + t, 0, 1e-2f)).data(),
                           p.data(), m.data(), v.data());
-  for (std::int64_t i = 0; i < kParameters; ++i) travelled[i] = p[i] - start[i];
+  for (std::int64_t i = 0; i < kParameters; ++i) traveled[i] = p[i] - start[i];
   for (const std::int64_t offset : {0, 1})
     for (const bool on_device : {false, true})
       check_every_schedule([&] {
@@ -41,7 +41,7 @@ TEST_CASE("adam cuda: ten steps match the double reference, the copy is the roun
         for (std::int64_t i = 0; i < kParameters; ++i) moved[i] -= start[i];
         double worst = 0;
         for (std::int64_t i = 0; i < kParameters; ++i)
-          worst = std::max(worst, std::abs(moved[i] - travelled[i]));
+          worst = std::max(worst, std::abs(moved[i] - traveled[i]));
         CHECK(worst <= 10 * 1.2e-7 * 4);  // rounding of parameters of a few units
         CHECK(same_bits(copy.host(), convert<bf16>(param.host())));
         return Bits() << param << mean << square << copy;

@@ -104,7 +104,7 @@ __global__ void blocks_overwrite_kernel(float* out) {
 __global__ void float_atomics_kernel(const float* x, float* sum) {
   atomicAdd(sum, x[blockIdx.x * blockDim.x + threadIdx.x]);
 }
-__global__ void uninitialised_kernel(float* out) {
+__global__ void uninitialized_kernel(float* out) {
   CHIARO_SHARED_DYNAMIC(float, s);
   out[threadIdx.x] = s[threadIdx.x];
 }
@@ -264,13 +264,13 @@ TEST_CASE("simt: float atomics depend on the order") {
   CHECK(difference != "");
 }
 
-TEST_CASE("simt: uninitialised shared memory is NaN, and reported by the race detector") {
+TEST_CASE("simt: uninitialized shared memory is NaN, and reported by the race detector") {
   DeviceArray<float> out(32);
   const std::string text =
-      simt_error([&] { launch("test", uninitialised_kernel, dim3(1), dim3(32), 128, nullptr, out.data()); });
+      simt_error([&] { launch("test", uninitialized_kernel, dim3(1), dim3(32), 128, nullptr, out.data()); });
   CHECK(std::isnan(out.host()[5]));
   if (kRaceBuild)
-    CHECK(text.find("read of uninitialised shared memory at test_simt.cpp:") != std::string::npos);
+    CHECK(text.find("read of uninitialized shared memory at test_simt.cpp:") != std::string::npos);
 }
 
 TEST_CASE("simt: barriers and collectives that cannot complete are errors under every schedule") {

@@ -78,7 +78,7 @@ Difference compare(const Bytes& a, const Bytes& b) {
   return d;
 }
 
-// How much a result varies: a comparison of flat grey pictures would prove nothing.
+// How much a result varies: a comparison of flat gray pictures would prove nothing.
 double spread(const Bytes& a) {
   double sum = 0, squares = 0;
   for (const int v : a) {
@@ -235,7 +235,7 @@ TEST_CASE("banded transform net: refusals") {
   TransformNetConfig transposed = config;
   transposed.upsample = Upsample::Transposed;
   CHECK(test::error_of([&] { BandedTransformNet(context, *store, transposed, 16, 16, DType::F32); }) ==
-        "the banded transform network upsamples by nearest neighbour only");
+        "the banded transform network upsamples by nearest neighbor only");
   ParamStore empty(ParamStore::Kind::Frozen);
   empty.allocate();
   CHECK(test::error_of([&] { BandedTransformNet(context, empty, config, 16, 16, DType::F32); }) ==

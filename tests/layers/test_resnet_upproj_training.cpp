@@ -106,7 +106,7 @@ TEST_CASE("upproj training: a bf16 network predicts in fp32") {
 }
 
 // Momentum 1 leaves the batch's own statistics in the store, with the unbiased variance; the biased one is
-// what normalised. The inference form with these must give the same picture.
+// what normalized. The inference form with these must give the same picture.
 TEST_CASE("upproj training: with the batch's statistics the inference form gives the same prediction") {
   Context context(1);
   for (const auto& network : {kTiny, kTinyDecoder, kTinyStage5}) {

@@ -51,7 +51,7 @@ std::string error_with(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-TEST_CASE("transform_net: the full network has PyTorch's parameters but for the cancelled biases") {
+TEST_CASE("transform_net: the full network has PyTorch's parameters but for the canceled biases") {
   ParamStore nearest(ParamStore::Kind::Frozen), transposed(ParamStore::Kind::Frozen);
   declare_transform_net(nearest, {});
   // pytorch/examples' TransformerNet has 1,679,235; 1,600 of them are biases before instance norms.

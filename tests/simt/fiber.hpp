@@ -1,7 +1,7 @@
 // A stack that runs a function and can be left and entered again.
 //
 // On x86-64 a switch is 20 instructions; elsewhere ucontext, tens of times slower. The stack has a guard
-// page: an overflow faults instead of corrupting a neighbour. AddressSanitizer is told about every switch.
+// page: an overflow faults instead of corrupting a neighbor. AddressSanitizer is told about every switch.
 #pragma once
 #include <cstddef>
 

@@ -1,4 +1,4 @@
-// Race and uninitialised-read detector of the emulator.
+// Race and uninitialized-read detector of the emulator.
 //
 // Kernel files are compiled with -fsanitize=thread, which makes the compiler call __tsan_read4(p) and so on
 // before every memory access, and the program is linked WITHOUT it, so that the calls land here instead of in
@@ -114,7 +114,7 @@ void access(void* pointer, std::size_t bytes, Kind kind, bool atomic, void* call
     if (clash(cell.write))
       report(kind == Kind::read ? "write-read race" : "write-write race", caller, position, cell.write);
     else if (kind != Kind::write && region->shared && cell.write.block != now.block)
-      report("read of uninitialised shared memory", caller, position, {});
+      report("read of uninitialized shared memory", caller, position, {});
     if (kind == Kind::read) {
       remember_read(cell, now, *region, position.launch_begin);
       continue;

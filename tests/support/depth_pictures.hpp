@@ -1,4 +1,4 @@
-// Small pictures for tests of depth data: ramps whose values say where a pixel was, and grey PNG files.
+// Small pictures for tests of depth data: ramps whose values say where a pixel was, and gray PNG files.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -19,18 +19,18 @@ inline std::string png_chunk(const std::string& type, const std::string& data) {
 }
 
 // A PNG of one channel: a zlib stream of one stored block, every row with filter type 0.
-inline std::string grey_png(const GreyImage& grey, char color_type = 0) {
+inline std::string gray_png(const GrayImage& gray, char color_type = 0) {
   std::string rows;
-  for (std::int64_t y = 0; y < grey.height; ++y) {
+  for (std::int64_t y = 0; y < gray.height; ++y) {
     rows += '\0';
-    for (std::int64_t x = 0; x < grey.width; ++x) {
-      const int value = grey.values[static_cast<std::size_t>(y * grey.width + x)];
-      if (grey.bits == 16) rows += static_cast<char>(value >> 8);
+    for (std::int64_t x = 0; x < gray.width; ++x) {
+      const int value = gray.values[static_cast<std::size_t>(y * gray.width + x)];
+      if (gray.bits == 16) rows += static_cast<char>(value >> 8);
       rows += static_cast<char>(value & 255);
     }
   }
   const std::size_t size = rows.size();
-  require(size < 65536, "grey_png: {} bytes do not fit into one block", size);
+  require(size < 65536, "gray_png: {} bytes do not fit into one block", size);
   const std::string block = {'\x78',
                              '\x01',
                              '\x01',
@@ -39,9 +39,9 @@ inline std::string grey_png(const GreyImage& grey, char color_type = 0) {
                              static_cast<char>(~size),
                              static_cast<char>(~size >> 8)};
   return "\x89PNG\r\n\x1A\n" +
-         png_chunk("IHDR", big_endian(static_cast<std::size_t>(grey.width)) +
-                               big_endian(static_cast<std::size_t>(grey.height)) +
-                               std::string{static_cast<char>(grey.bits), color_type, '\0', '\0', '\0'}) +
+         png_chunk("IHDR", big_endian(static_cast<std::size_t>(gray.width)) +
+                               big_endian(static_cast<std::size_t>(gray.height)) +
+                               std::string{static_cast<char>(gray.bits), color_type, '\0', '\0', '\0'}) +
          png_chunk("IDAT", block + rows + big_endian(0)) + png_chunk("IEND", "");
 }
 
@@ -58,8 +58,8 @@ inline Image ramp_photo(std::int64_t height, std::int64_t width, int id = 0) {
   return photo;
 }
 
-inline GreyImage ramp_depth(std::int64_t height, std::int64_t width) {
-  GreyImage depth{.height = height, .width = width, .bits = 16, .values = {}};
+inline GrayImage ramp_depth(std::int64_t height, std::int64_t width) {
+  GrayImage depth{.height = height, .width = width, .bits = 16, .values = {}};
   for (std::int64_t y = 0; y < height; ++y) {
     for (std::int64_t x = 0; x < width; ++x)
       depth.values.push_back(static_cast<std::uint16_t>(100 * x + y + 1));

@@ -95,7 +95,7 @@ inline std::vector<float> hash_tensor(std::string_view name, std::span<const std
   return values;
 }
 
-// n pictures of h x w RGB pixels, integers 0..255: random colours on a lattice of 8 pixels, blended, plus
+// n pictures of h x w RGB pixels, integers 0..255: random colors on a lattice of 8 pixels, blended, plus
 // fine noise.
 inline std::vector<float> hash_picture(std::string_view name, std::int64_t n, std::int64_t h, std::int64_t w,
                                        std::uint32_t seed = kSeedPicture) {

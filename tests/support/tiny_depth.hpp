@@ -12,7 +12,7 @@ namespace chiaro::test {
 
 // data/rgb/NN.png, data/depth/NN.png, data/train.txt, data/val.txt, config.toml; runs go to run/.
 // A picture is a smooth field: where it is near it is red, where it is far it is blue, and its depth is
-// metres = 1 + 4 * field. Its upper left corner has no depth.
+// meters = 1 + 4 * field. Its upper left corner has no depth.
 class TinyDepth : public TinyRun {
  public:
   static constexpr int kTrain = 6, kValidation = 3;
@@ -54,7 +54,7 @@ out = "run"
   void add_pair(const std::string& id, int number) const {
     constexpr std::int64_t kHeight = 72, kWidth = 108, kHole = 10;
     Image photo(kHeight, kWidth, 3);
-    GreyImage depth{.height = kHeight, .width = kWidth, .bits = 16, .values = {}};
+    GrayImage depth{.height = kHeight, .width = kWidth, .bits = 16, .values = {}};
     const double phase = number, across = 1 + number % 3, down = 2 - number % 2;
     for (std::int64_t y = 0; y < kHeight; ++y) {
       for (std::int64_t x = 0; x < kWidth; ++x) {
@@ -68,7 +68,7 @@ out = "run"
       }
     }
     encode_image(*this / ("data/rgb/" + id + ".png"), photo);
-    write("data/depth/" + id + ".png", grey_png(depth));
+    write("data/depth/" + id + ".png", gray_png(depth));
   }
 };
 

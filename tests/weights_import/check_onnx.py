@@ -71,7 +71,7 @@ def read_png(path):
 
 
 def test_picture(height, width, seed):
-    """Smooth colours, edges and noise."""
+    """Smooth colors, edges and noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     planes = [128 + 100 * np.sin(y / 9.0 + c) * np.cos(x / (7.0 + c)) + 60 * ((x // 16 + y // 16) % 2) for c in range(3)]

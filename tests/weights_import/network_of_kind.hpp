@@ -16,7 +16,7 @@ inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) 
   });
 }
 
-// Differs between neighbours and tensors, most values not exact in half precision, all in (-1, 1).
+// Differs between neighbors and tensors, most values not exact in half precision, all in (-1, 1).
 inline float value_at(std::size_t tensor, std::size_t index) {
   return static_cast<float>(static_cast<double>((tensor * 7919 + index * 104729) % 199999) / 100000.0 -
                             0.99999);

@@ -169,7 +169,7 @@ TEST_CASE("network imports: a VGG cut short, without prefix, of another depth, w
                  "with a VGG with batch norm; expected torchvision's vgg16-397923af.pth"));
 }
 
-TEST_CASE("network imports: Caffe's VGG-19 is recognised in any container by its first layer") {
+TEST_CASE("network imports: Caffe's VGG-19 is recognized in any container by its first layer") {
   const auto data = test::real_data();
   if (!data) return;
   const auto keras =

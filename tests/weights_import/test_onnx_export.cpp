@@ -238,8 +238,8 @@ TEST_CASE("onnx: attributes and constants") {
   CHECK(model.constants.at("border.4").values<std::int64_t>() == Dims{0, 0, 4, 4, 0, 0, 4, 4});
   CHECK(model.constants.at("twice").values<float>() == std::vector<float>{1, 1, 2, 2});
   CHECK(model.constants.at("range.amplitude").values<float>() == std::vector<float>{150});
-  CHECK(model.constants.at("range.centre").values<float>() == std::vector<float>{127.5f});
-  CHECK(model.constants.at("range.centre").shape.empty());
+  CHECK(model.constants.at("range.center").values<float>() == std::vector<float>{127.5f});
+  CHECK(model.constants.at("range.center").shape.empty());
 
   const Model zero = exported(network({.width = 1, .residual_blocks = 0, .padding = "zero"}));
   CHECK(zero.node("conv1").attributes.at("pads") == "4 4 4 4 ");

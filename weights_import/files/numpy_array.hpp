@@ -1,9 +1,10 @@
 // NumPy arrays inside a pickle.
 //
-// An array is numpy.core.multiarray._reconstruct(...) with the state (version, shape, dtype, fortran order,
-// bytes), or, from protocol 5 on, numpy.core.numeric._frombuffer(bytes, dtype, shape, order); a dtype is
-// numpy.dtype('f4', ...) with the state (version, byte order, ...). In pickles of protocol 2 from Python 3
-// the bytes are _codecs.encode(text, 'latin1'). Source: numpy/core/src/multiarray/methods.c, descriptor.c.
+// An array is numpy.core.multiarray._reconstruct(...) with the state (version, shape, dtype, fortran order, bytes), or,
+// from protocol 5 on, numpy.core.numeric._frombuffer(bytes, dtype, shape, order); a dtype is numpy.dtype('f4', ...)
+// with the state (version, byte order, ...). In pickles of protocol 2 from Python 3 the bytes are _codecs.encode(text,
+// 'latin1').
+// Source: numpy/core/src/multiarray/methods.c, descriptor.c.
 #pragma once
 #include <optional>
 #include <string>

@@ -1,15 +1,16 @@
 // Python pickles as plain data: a tree of values, in the arena of one Pickle.
 //
-// Nothing is executed or imported. Where Python would call something, the value is a Call: the name of the
-// callable, its arguments, the state and the items that would be given to the result. The reader of a format
-// looks at these names and decides what they mean. Only names that the caller allows are accepted at all.
+// Nothing is executed or imported. Where Python would call something, the value is a Call: the name of the callable,
+// its arguments, the state and the items that would be given to the result. The reader of a format looks at these names
+// and decides what they mean. Only names that the caller allows are accepted at all.
 //
-// All opcodes of protocols 0 to 5 that occur in data are understood; the others (INST, OBJ, EXT1, sets,
-// out-of-band buffers, ...) are refused by name. Numbers are int64, float64. Text and bytes of more than 64
-// KiB stay in the file: the value knows where. Work and memory are linear in the bytes read and bounded: at
-// most a million values. Values can be shared and, in a hostile file, contain themselves: walk a fixed depth.
+// All opcodes of protocols 0 to 5 that occur in data are understood; the others (INST, OBJ, EXT1, sets, out-of-band
+// buffers, ...) are refused by name. Numbers are int64, float64. Text and bytes of more than 64 KiB stay in the file:
+// the value knows where. Work and memory are linear in the bytes read and bounded: at most a million values. Values can
+// be shared and, in a hostile file, contain themselves: walk a fixed depth.
 //
-// Errors begin with the name of the file. Source: CPython's Lib/pickletools.py for the format.
+// Errors begin with the name of the file.
+// Source: CPython's Lib/pickletools.py for the format.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -1,4 +1,5 @@
-// The opcodes of pickle protocols 0 to 5. Source: CPython's Lib/pickletools.py.
+// The opcodes of pickle protocols 0 to 5.
+// Source: CPython's Lib/pickletools.py.
 #pragma once
 #include <cstdint>
 #include <string_view>

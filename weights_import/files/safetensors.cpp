@@ -107,7 +107,7 @@ std::vector<float> SafetensorsFile::read_values(std::size_t index) const {
   constexpr std::int64_t kMaxByteValues = 16 << 20;
   if (width == 1 && count > kMaxByteValues) {
     throw Error(
-        "{}: tensor '{}' has {} values of type {}: quantised weights cannot be used, expected floating "
+        "{}: tensor '{}' has {} values of type {}: quantized weights cannot be used, expected floating "
         "point",
         file(), tensor.name, count, element_name(tensor.type));
   }

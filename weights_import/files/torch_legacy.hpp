@@ -1,6 +1,7 @@
-// State dicts as torch.save wrote them before PyTorch 1.6: five pickles in a row (a magic number, the
-// protocol version, facts about the system, the object, the keys of the storages), then each storage as an
-// int64 count and its values, always little-endian. Source: torch/serialization.py, _legacy_save.
+// State dicts as torch.save wrote them before PyTorch 1.6: five pickles in a row (a magic number, the protocol version,
+// facts about the system, the object, the keys of the storages), then each storage as an int64 count and its values,
+// always little-endian.
+// Source: torch/serialization.py, _legacy_save.
 #pragma once
 #include <filesystem>
 #include <memory>

@@ -1,8 +1,9 @@
 // The tensors of a PyTorch state dict, found in its pickle. What both file formats have in common.
 //
-// torch.save pickles each tensor as a call such as torch._utils._rebuild_tensor_v2(storage, offset, size,
-// stride, ...), in which the storage is a persistent id ('storage', type, key, location, count); the bytes of
-// the storage lie elsewhere under its key. Source: torch/_utils.py, torch/serialization.py.
+// torch.save pickles each tensor as a call such as torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...),
+// in which the storage is a persistent id ('storage', type, key, location, count); the bytes of the storage lie
+// elsewhere under its key.
+// Source: torch/_utils.py, torch/serialization.py.
 #pragma once
 #include <cstdint>
 #include <string>

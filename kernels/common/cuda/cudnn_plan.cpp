@@ -30,19 +30,19 @@ std::vector<cudnnBackendDescriptor_t> configurations(const DeviceProperties& dev
   return list;
 }
 
-struct Judgement {
+struct Judgment {
   Engine engine;
   const char* refusal = nullptr;  // nullptr = fits
 };
 
-Judgement judge(cudnnBackendDescriptor_t configuration, Math math) {
+Judgment judge(cudnnBackendDescriptor_t configuration, Math math) {
   Descriptors owner;
   auto engine = owner.make(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   std::int64_t count = 0;
   check(library().get_attribute(configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                                 &count, &engine),
         "ask for the engine of a configuration");
-  Judgement j;
+  Judgment j;
   for (const auto index : get<std::int64_t>(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1))
     j.engine.index = index;
   for (const auto note : get<cudnnBackendNumericalNote_t>(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
@@ -98,7 +98,7 @@ std::unique_ptr<Plan> Plan::choose(const DeviceProperties& device, Graph graph, 
   for (const bool run_time : {false, true})
     for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
       for (const auto configuration : configurations(device, operations, mode, chosen->owner_)) {
-        Judgement j = judge(configuration, math);
+        Judgment j = judge(configuration, math);
         if (j.engine.compiled_at_run_time != run_time) continue;
         ++proposed;
         if (j.refusal) {

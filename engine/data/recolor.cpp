@@ -1,4 +1,4 @@
-#include "engine/data/recolour.hpp"
+#include "engine/data/recolor.hpp"
 
 #include <algorithm>
 
@@ -9,18 +9,18 @@ namespace chiaro {
 
 namespace {
 
-constexpr std::uint32_t kColourStream = 0x63686E67;  // "chng" in ASCII
+constexpr std::uint32_t kColorStream = 0x63686E67;  // "chng" in ASCII
 constexpr float kMiddle = 128;
 
 }  // namespace
 
-ColourChange random_colours(std::uint64_t seed, std::uint64_t sample, double strength) {
-  require(strength >= 0 && strength <= 1, "recolour: strength {} must lie in 0 to 1", strength);
-  const Rng rng(seed, kColourStream);
+ColorChange random_colors(std::uint64_t seed, std::uint64_t sample, double strength) {
+  require(strength >= 0 && strength <= 1, "recolor: strength {} must lie in 0 to 1", strength);
+  const Rng rng(seed, kColorStream);
   std::uint64_t counter = sample << 4;  // thirteen numbers for each sample
   const float s = static_cast<float>(strength) * rng.uniform(counter++);
   const auto draw = [&] { return s * (2 * rng.uniform(counter++) - 1); };
-  ColourChange change{};
+  ColorChange change{};
   for (std::size_t i = 0; i < 3; ++i) {
     float sum = 0;
     for (std::size_t j = 0; j < 3; ++j) sum += change.matrix[i][j] = (i == j ? 1.0f : 0.0f) + draw();
@@ -29,7 +29,7 @@ ColourChange random_colours(std::uint64_t seed, std::uint64_t sample, double str
   return change;
 }
 
-void recolour(const ColourChange& change, std::span<std::uint8_t> pixels) {
+void recolor(const ColorChange& change, std::span<std::uint8_t> pixels) {
   for (std::size_t at = 0; at + 2 < pixels.size(); at += 3) {
     const float r = pixels[at], g = pixels[at + 1], b = pixels[at + 2];
     for (std::size_t i = 0; i < 3; ++i) {
