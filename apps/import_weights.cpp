@@ -8,7 +8,7 @@
 
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 #include "layers/nets/style_rows.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/onnx_export.hpp"

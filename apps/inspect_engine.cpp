@@ -3,7 +3,7 @@
 
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{

@@ -12,8 +12,8 @@
 #include "engine/data/photo_list.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/packed_images.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/parallel.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include "apps/common/program.hpp"
 #include "apps/training/training_run.hpp"
 #include "engine/config/config.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{

@@ -10,7 +10,7 @@
 #include "apps/common/waiting_threads.hpp"
 #include "benchmarks/kernel_cases/cases.hpp"
 #include "engine/file_util.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace {
 

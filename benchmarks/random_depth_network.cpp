@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "layers/nets/resnet_upproj.hpp"
 
 namespace chiaro::bench {

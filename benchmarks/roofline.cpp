@@ -83,7 +83,7 @@ class Counter {
     } else if (type == "upsample_conv" || type == "conv_transpose2d") {
       add("convolution forward", flop, x + w + phase_bytes(node));
       if (type == "upsample_conv") {
-        add("interleave phases", 0, 2 * y);
+        add("pixel_shuffle phases", 0, 2 * y);
         for (int direction = 0; direction < 2; ++direction) add("fold and unfold weights", 0, 4 * w);
       }
     } else if ((type == "instance_norm" || type == "conditional_norm")) {
@@ -94,9 +94,9 @@ class Counter {
       const double target = 4 * square / static_cast<double>(s.n);
       add("Gram matrix and style loss", square * static_cast<double>(s.pixels()),  // one half of 2 C^2 HW
           x + 4 * square + target);
-    } else if (type == "interleave") {
+    } else if (type == "pixel_shuffle") {
       // Each of the layers on four phases reads its own channels of them: as many values as it writes.
-      add("interleave phases", 0, 2 * y + (node.inputs.size() == 5 ? bytes(node.inputs[4]) : 0));
+      add("pixel_shuffle phases", 0, 2 * y + (node.inputs.size() == 5 ? bytes(node.inputs[4]) : 0));
     } else if (node.layer->is_loss()) {
       if (node.layer->value_comes_with_gradient() && graph_.tensor(node.output).needs_gradient) return;
       add("losses", 0, x + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0));
@@ -128,7 +128,7 @@ class Counter {
         written[node.inputs[1]] = true;
       else if (node.inputs.size() == 2)
         add("add gradients", 0, y + written_gradient(node, 1, written));
-      if (type == "upsample_conv") add("interleave phases", 0, y + phase_bytes(node));
+      if (type == "upsample_conv") add("pixel_shuffle phases", 0, y + phase_bytes(node));
       if (node.trains_parameters) {
         if (rounds) add("convolution: round dy to bf16", 0, 1.5 * y);
         add("convolution backward weights", flop, x + dy + w);
@@ -146,11 +146,11 @@ class Counter {
       const double square = static_cast<double>(s.n * s.c * s.c);
       add("Gram matrix backward", 2 * square * static_cast<double>(s.pixels()),
           x + 4 * square + written_gradient(node, 0, written));
-    } else if (type == "interleave") {
+    } else if (type == "pixel_shuffle") {
       double more = node.spec.backward_reads_output ? y : 0;
       if (node.inputs.size() == 5) more += written_gradient(node, 4, written);
       for (std::size_t i = 0; i < 4; ++i) written_gradient(node, i, written);
-      add("interleave phases", 0, 2 * y + more);
+      add("pixel_shuffle phases", 0, 2 * y + more);
     } else if (node.layer->is_loss()) {
       add("losses", 0,
           x + (node.inputs.size() == 2 ? bytes(node.inputs[1]) : 0) + written_gradient(node, 0, written));

@@ -10,9 +10,9 @@
 #include "benchmarks/repetitions.hpp"
 #include "engine/file_util.hpp"
 #include "engine/image/image.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/cuda/event_timer.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/cuda/event_timer.hpp"
 #include "layers/nets/transform_model.hpp"
 #include "weights_import/weights_import.hpp"
 

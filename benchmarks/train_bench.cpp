@@ -17,10 +17,10 @@
 #include "benchmarks/repetitions.hpp"
 #include "engine/file_util.hpp"
 #include "engine/rng.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/cuda/event_timer.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/common/memory.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/memory.hpp"
+#include "kernels/cuda/event_timer.hpp"
 
 namespace {
 

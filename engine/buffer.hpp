@@ -1,5 +1,5 @@
 // One owner of memory: move-only, not cleared. Of the host (64-byte aligned, 2 MiB and huge pages for large
-// blocks) unless another kind is asked for; see common/memory.hpp for the kinds and for copies between them.
+// blocks) unless another kind is asked for; see base/memory.hpp for the kinds and for copies between them.
 // Throws Error, which names the purpose and the size, when the memory is not to be had.
 #pragma once
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/common/memory.hpp"
+#include "kernels/base/memory.hpp"
 
 namespace chiaro {
 

@@ -10,7 +10,7 @@
 #include <iterator>
 #include <system_error>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace fs = std::filesystem;

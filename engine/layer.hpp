@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "engine/param_store.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/parallel.hpp"
 
 namespace chiaro {
 

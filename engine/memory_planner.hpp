@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/common/alignment.hpp"
+#include "kernels/base/alignment.hpp"
 
 namespace chiaro {
 
@@ -26,7 +26,7 @@ struct MemoryPlan {
 };
 
 // reuse = false gives every block bytes of its own, to bisect a suspected lifetime mistake.
-// alignment: of the device's memory (common/alignment.hpp).
+// alignment: of the device's memory (base/alignment.hpp).
 MemoryPlan plan_memory(std::span<const MemoryBlock> blocks, bool reuse = true,
                        std::int64_t alignment = kHostAlignment);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "kernels/assign/assign.hpp"
-#include "kernels/common/captured_work.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/captured_work.hpp"
+#include "kernels/base/error.hpp"
 #include "kernels/conv2d/conv2d.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 
 namespace chiaro {
 
@@ -177,8 +177,8 @@ const void* ParamStore::packed_rounded(int index) {
 
 void ParamStore::round_values() {
   const Shape all{1, 1, 1, slab_count_};
-  assign::run(*context_, {compute(Slab::Values), DType::F32, all}, {rounded_.data(), DType::BF16, all},
-              GradientMode::Overwrite);
+  copy(*context_, {compute(Slab::Values), DType::F32, all}, {rounded_.data(), DType::BF16, all},
+       GradientMode::Overwrite);
 }
 
 std::int64_t ParamStore::packed_bytes() const {

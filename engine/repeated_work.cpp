@@ -12,7 +12,7 @@ constexpr int kCallsBeforeRecording = 2;
 bool records(const Context& context) {
   const char* setting = std::getenv("CHIARO_CUDA_GRAPH");
   const bool turned_off = setting && std::string_view(setting) == "0";
-  // Who waits for every kernel (common/cuda_portable.hpp) cannot record them.
+  // Who waits for every kernel (base/cuda_portable.hpp) cannot record them.
   return context.device() == Device::Cuda && !turned_off && !std::getenv("CHIARO_SYNC");
 }
 

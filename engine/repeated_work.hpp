@@ -7,7 +7,7 @@
 // from pinned or device memory. What it leaves for the host is there after synchronize().
 // No host state: the work must not depend on what the host knows when it is recorded, such as which copies of
 // the weights are up to date: at a replay that may be otherwise. ParamStore sees to that for parameters;
-// common/captured_work.hpp says what others who keep such knowledge have to do.
+// base/captured_work.hpp says what others who keep such knowledge have to do.
 // Off: CHIARO_CUDA_GRAPH=0 and CHIARO_SYNC=1.
 // Deterministic: recorded or not, the same values come out, bit for bit, whatever ran before or in between.
 #pragma once
@@ -15,8 +15,8 @@
 #include <functional>
 #include <optional>
 
-#include "kernels/common/captured_work.hpp"
-#include "kernels/common/context.hpp"
+#include "kernels/base/captured_work.hpp"
+#include "kernels/base/context.hpp"
 
 namespace chiaro {
 

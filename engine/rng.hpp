@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "kernels/common/memory.hpp"
-#include "kernels/picture/picture.hpp"
+#include "kernels/base/memory.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 
 namespace chiaro {
 
@@ -55,9 +55,9 @@ void PictureFeed::stage(std::span<const std::uint8_t> rgb) {
 }
 
 void PictureFeed::send() {
-  if (!pinned_) return picture::to_tensor(context_, staged_, to_);
+  if (!pinned_) return image_convert::to_tensor(context_, staged_, to_);
   copy_async(context_, on_device_.data(), pinned_.data(), pinned_.bytes());
-  picture::to_tensor(context_, on_device_.as<std::uint8_t>(), to_);
+  image_convert::to_tensor(context_, on_device_.as<std::uint8_t>(), to_);
 }
 
 TensorFeed::TensorFeed(Context& context, TensorView to) : context_(context), to_(to) {
@@ -80,8 +80,8 @@ PictureSink::PictureSink(Context& context, ConstTensorView from) : context_(cont
 }
 
 void PictureSink::receive() {
-  if (!on_device_) return picture::to_bytes(context_, from_, bytes_.as<std::uint8_t>());
-  picture::to_bytes(context_, from_, on_device_.as<std::uint8_t>());
+  if (!on_device_) return image_convert::to_bytes(context_, from_, bytes_.as<std::uint8_t>());
+  image_convert::to_bytes(context_, from_, on_device_.as<std::uint8_t>());
   copy_async(context_, bytes_.data(), on_device_.data(), bytes_.bytes());
 }
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro {
 
@@ -19,7 +19,7 @@ void write_picture(Context& context, TensorView to, std::span<const std::uint8_t
 std::vector<float> read_tensor(Context& context, ConstTensorView from);
 
 // Feeds pictures to one tensor again and again without waiting: send() can be recorded
-// (common/captured_work.hpp) and then takes what stage() was last given.
+// (base/captured_work.hpp) and then takes what stage() was last given.
 class PictureFeed {
  public:
   // to: (N,H,W,3), a tensor of this context that outlives this object.

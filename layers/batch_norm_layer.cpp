@@ -1,6 +1,6 @@
 #include "layers/batch_norm_layer.hpp"
 
-#include "kernels/batch_norm/batch_norm_training.hpp"
+#include "kernels/norm/batch_norm_training.hpp"
 
 namespace chiaro {
 

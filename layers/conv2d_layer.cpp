@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/assign/assign.hpp"
-#include "kernels/relu/relu.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 #include "layers/packed_weights.hpp"
 
 namespace chiaro {
@@ -52,9 +51,9 @@ void Conv2dLayer::forward(Context& context, const NodeIo& io) {
 
 void Conv2dLayer::backward(Context& context, const NodeIo& io) {
   if (options_.relu && !options_.gradient_is_masked)
-    relu::backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
+    relu_backward(context, io.output, io.output_gradient, io.output_gradient, GradientMode::Overwrite);
   if (options_.add && !io.passes_gradient(1))
-    assign::run(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
+    copy(context, io.output_gradient, io.input_gradients[1], io.input_modes[1]);
   if (weight_.trainable())
     plan_->backward_weights(context, io.inputs[0], io.output_gradient, weight_.gradient(),
                             bias_ ? bias_.gradient() : nullptr, io.param_mode, io.workspace);

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "engine/layer.hpp"
-#include "kernels/conv_transpose2d/conv_transpose2d.hpp"
+#include "kernels/conv2d/conv_transpose2d.hpp"
 
 namespace chiaro {
 

@@ -1,7 +1,7 @@
 #include "layers/instance_norm_layer.hpp"
 
-#include "kernels/common/alignment.hpp"
-#include "kernels/row_mix/row_mix.hpp"
+#include "kernels/base/alignment.hpp"
+#include "kernels/norm/row_mix.hpp"
 
 namespace chiaro {
 
@@ -33,14 +33,14 @@ LayerSpec InstanceNormLayer::setup(Context& context, std::span<const TensorSpec>
             x.shape.n);
   }
   if (has_residual(inputs.size())) {
-    const Shape expected = attributes_.residual_border.outer(x.shape);
+    const Shape expected = attributes_.residual_pad.outer(x.shape);
     require(inputs[1].shape == expected && inputs[1].dtype == x.dtype,
             "instance norm: residual is {}, expected {}", to_string(inputs[1].shape), to_string(expected));
   }
   const std::int64_t vectors = x.shape.n * x.shape.c * 4;  // bytes
   own_workspace_ = align_up(instance_norm::backward_workspace_bytes(context, x.shape), alignment_of(context));
   LayerSpec spec;
-  spec.output = {attributes_.out_border.outer(x.shape), x.dtype};
+  spec.output = {attributes_.out_pad.outer(x.shape), x.dtype};
   spec.saved_bytes.assign(per_picture ? 4 : 2, vectors);
   spec.backward_reads_inputs = {0};
   if (per_picture) spec.backward_reads_inputs.push_back(static_cast<int>(inputs.size()) - 1);

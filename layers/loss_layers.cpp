@@ -1,10 +1,10 @@
 #include "layers/loss_layers.hpp"
 
-#include "kernels/common/alignment.hpp"
+#include "kernels/base/alignment.hpp"
 #include "kernels/gram/gram.hpp"
 #include "kernels/gram/style_loss.hpp"
 #include "kernels/losses/losses.hpp"
-#include "kernels/row_mix/row_mix.hpp"
+#include "kernels/norm/row_mix.hpp"
 
 namespace chiaro {
 

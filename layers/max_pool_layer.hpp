@@ -3,7 +3,7 @@
 // the layer before need not mask it (Conv2dOptions::gradient_is_masked).
 #pragma once
 #include "engine/layer.hpp"
-#include "kernels/max_pool/max_pool.hpp"
+#include "kernels/pool/max_pool.hpp"
 
 namespace chiaro {
 

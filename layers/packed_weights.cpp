@@ -1,7 +1,7 @@
 #include "layers/packed_weights.hpp"
 
-#include "kernels/assign/assign.hpp"
-#include "kernels/upsample/upsample.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/resample/upsample.hpp"
 
 namespace chiaro {
 
@@ -22,7 +22,7 @@ const void* packed_bias(Context& context, const conv2d::Plan& plan, Param bias) 
   return bias.store->packed(
       bias.index, std::string("bias ") + name_of(dtype), shape.count() * size_of(dtype),
       [&](const float* value, void* packed) {
-        assign::run(context, {value, DType::F32, shape}, {packed, dtype, shape}, GradientMode::Overwrite);
+        copy(context, {value, DType::F32, shape}, {packed, dtype, shape}, GradientMode::Overwrite);
       });
 }
 

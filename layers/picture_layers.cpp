@@ -1,8 +1,7 @@
 #include "layers/picture_layers.hpp"
 
-#include "kernels/border/border.hpp"
-#include "kernels/channel_affine/channel_affine.hpp"
-#include "kernels/tanh_output/tanh_output.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/pad/pad.hpp"
 
 namespace chiaro {
 
@@ -12,10 +11,10 @@ LayerSpec BorderLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   return spec;
 }
 void BorderLayer::forward(Context& context, const NodeIo& io) {
-  border::forward(context, io.inputs[0], io.output, border_);
+  pad::forward(context, io.inputs[0], io.output, border_);
 }
 void BorderLayer::backward(Context& context, const NodeIo& io) {
-  border::backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], border_);
+  pad::backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], border_);
 }
 
 LayerSpec CropLayer::setup(Context&, std::span<const TensorSpec> inputs) {
@@ -26,10 +25,10 @@ LayerSpec CropLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   return spec;
 }
 void CropLayer::forward(Context& context, const NodeIo& io) {
-  border::crop_forward(context, io.inputs[0], io.output, 0, 0);
+  pad::crop_forward(context, io.inputs[0], io.output, 0, 0);
 }
 void CropLayer::backward(Context& context, const NodeIo& io) {
-  border::crop_backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], 0, 0);
+  pad::crop_backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], 0, 0);
 }
 
 LayerSpec PreprocessLayer::setup(Context&, std::span<const TensorSpec> inputs) {
@@ -46,11 +45,11 @@ const float* PreprocessLayer::mean(Context& context) {
   return on_device_.as<float>();
 }
 void PreprocessLayer::forward(Context& context, const NodeIo& io) {
-  channel_affine::forward(context, io.inputs[0], mean(context), scale(context), io.output);
+  channel_affine_forward(context, io.inputs[0], mean(context), scale(context), io.output);
 }
 void PreprocessLayer::backward(Context& context, const NodeIo& io) {
-  channel_affine::backward(context, io.output_gradient, scale(context), io.input_gradients[0],
-                           io.input_modes[0]);
+  channel_affine_backward(context, io.output_gradient, scale(context), io.input_gradients[0],
+                          io.input_modes[0]);
 }
 
 LayerSpec TanhOutputLayer::setup(Context&, std::span<const TensorSpec> inputs) {
@@ -60,10 +59,10 @@ LayerSpec TanhOutputLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   return spec;
 }
 void TanhOutputLayer::forward(Context& context, const NodeIo& io) {
-  tanh_output::forward(context, io.inputs[0], io.output);
+  tanh_output_forward(context, io.inputs[0], io.output);
 }
 void TanhOutputLayer::backward(Context& context, const NodeIo& io) {
-  tanh_output::backward(context, io.output, io.output_gradient, io.input_gradients[0], io.input_modes[0]);
+  tanh_output_backward(context, io.output, io.output_gradient, io.input_gradients[0], io.input_modes[0]);
 }
 
 }  // namespace chiaro

@@ -6,21 +6,21 @@
 #include "engine/buffer.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/layer.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro {
 
 // y = x with a border, in the given dtype. (N,H,W,C) -> border.outer.
 class BorderLayer : public Layer {
  public:
-  BorderLayer(Border border, DType output_dtype) : border_(border), output_dtype_(output_dtype) {}
+  BorderLayer(Pad border, DType output_dtype) : border_(border), output_dtype_(output_dtype) {}
   LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
   void forward(Context& context, const NodeIo& io) override;
   void backward(Context& context, const NodeIo& io) override;
-  const char* type() const override { return "border"; }
+  const char* type() const override { return "pad"; }
 
  private:
-  Border border_;
+  Pad border_;
   DType output_dtype_;
 };
 

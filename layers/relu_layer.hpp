@@ -1,7 +1,7 @@
 // ReLU on its own, for where the values before it are wanted too. Backward reads y.
 #pragma once
 #include "engine/layer.hpp"
-#include "kernels/relu/relu.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 
 namespace chiaro {
 
@@ -14,10 +14,10 @@ class ReluLayer : public Layer {
     return spec;
   }
   void forward(Context& context, const NodeIo& io) override {
-    relu::forward(context, io.inputs[0], io.output);
+    relu_forward(context, io.inputs[0], io.output);
   }
   void backward(Context& context, const NodeIo& io) override {
-    relu::backward(context, io.output, io.output_gradient, io.input_gradients[0], io.input_modes[0]);
+    relu_backward(context, io.output, io.output_gradient, io.input_gradients[0], io.input_modes[0]);
   }
   const char* type() const override { return "relu"; }
 };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/common/alignment.hpp"
-#include "kernels/upsample/upsample.hpp"
+#include "kernels/base/alignment.hpp"
+#include "kernels/resample/upsample.hpp"
 #include "layers/packed_weights.hpp"
 
 namespace chiaro {
@@ -53,16 +53,17 @@ void UpsampleConvLayer::forward(Context& context, const NodeIo& io) {
   plan_->forward(context, io.inputs[0],
                  packed_folded_weights(context, *plan_, weight_, conv2d::Pass::Forward, work.folded), nullptr,
                  work.phases, work.convolution);
-  interleave::forward(context, {.sources = phase_windows<interleave::Source>(work.phases, weight_.shape().n),
-                                .y = io.output});
+  pixel_shuffle::forward(
+      context,
+      {.sources = phase_windows<pixel_shuffle::Source>(work.phases, weight_.shape().n), .y = io.output});
 }
 
 void UpsampleConvLayer::backward(Context& context, const NodeIo& io) {
   const Shape w = weight_.shape();
   const Workspace work = cut(io.workspace);
-  interleave::backward(context, {.dy = io.output_gradient,
-                                 .targets = phase_windows<interleave::Target>(work.phases, w.n),
-                                 .zero_rest = true});
+  pixel_shuffle::backward(context, {.dy = io.output_gradient,
+                                    .targets = phase_windows<pixel_shuffle::Target>(work.phases, w.n),
+                                    .zero_rest = true});
   if (weight_.trainable()) {
     plan_->backward_weights(context, io.inputs[0], work.phases, work.folded, nullptr, GradientMode::Overwrite,
                             work.convolution);

@@ -12,7 +12,7 @@
 
 #include "engine/layer.hpp"
 #include "kernels/conv2d/conv2d.hpp"
-#include "kernels/interleave/interleave.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
 
 namespace chiaro {
 

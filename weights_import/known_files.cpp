@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/input_file.hpp"
 
 namespace chiaro {

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/upproj_scopes.hpp"
 
 namespace chiaro {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

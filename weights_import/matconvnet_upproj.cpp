@@ -10,7 +10,7 @@
 
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/matconvnet_dagnn.hpp"
 #include "weights_import/upproj_scopes.hpp"
 

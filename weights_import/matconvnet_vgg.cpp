@@ -8,7 +8,7 @@
 
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/caffe_vgg.hpp"
 #include "weights_import/vgg_convs.hpp"
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "engine/file_util.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/onnx_export_graph.hpp"
 #include "weights_import/state_dict_names.hpp"
 
@@ -61,7 +61,7 @@ class Network {
     graph.integers("crop.begin", Integers{0, 0});
     graph.integers("crop.axes", Integers{2, 3});
     if (!zero_padding_)
-      for (const std::int64_t b : {1, 4}) graph.integers(border_name(b), Integers{0, 0, b, b, 0, 0, b, b});
+      for (const std::int64_t b : {1, 4}) graph.integers(pad_name(b), Integers{0, 0, b, b, 0, 0, b, b});
     if (architecture_.upsample == "nearest") graph.floats("twice", {4}, std::array{1.f, 1.f, 2.f, 2.f});
     if (architecture_.output == "tanh150") {
       graph.floats("range.amplitude", {}, std::array{150.f});
@@ -69,7 +69,7 @@ class Network {
     }
   }
 
-  static std::string border_name(std::int64_t border) { return "border." + std::to_string(border); }
+  static std::string pad_name(std::int64_t border) { return "border." + std::to_string(border); }
 
   // Reflects the picture out to multiples of 4 at the bottom and right: by -size mod 4 = 3 size mod 4.
   std::string whole(const std::string& picture) {
@@ -91,7 +91,7 @@ class Network {
     if (zero_padding_)
       attributes.emplace_back("pads", Integers(4, border));
     else
-      x = graph.node("Pad", {x, border_name(border)}, name + ".border", {{"mode", "reflect"}});
+      x = graph.node("Pad", {x, pad_name(border)}, name + ".border", {{"mode", "reflect"}});
     std::vector<std::string> inputs = {x, name + ".conv2d.weight"};
     if (has_bias) inputs.push_back(name + ".conv2d.bias");
     return graph.node("Conv", inputs, name, attributes);

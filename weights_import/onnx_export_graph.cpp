@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

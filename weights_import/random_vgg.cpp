@@ -6,8 +6,8 @@
 #include <numbers>
 
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/parallel.hpp"
 #include "weights_import/vgg_convs.hpp"
 
 namespace chiaro {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/vgg_convs.hpp"
 
 namespace chiaro {

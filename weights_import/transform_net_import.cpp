@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/network_imports.hpp"
 #include "weights_import/tensor_table.hpp"
 

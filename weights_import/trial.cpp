@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

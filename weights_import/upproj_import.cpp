@@ -1,7 +1,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/network_imports.hpp"
 #include "weights_import/tensor_table.hpp"
 #include "weights_import/upproj_scopes.hpp"

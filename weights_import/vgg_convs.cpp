@@ -1,7 +1,7 @@
 #include "weights_import/vgg_convs.hpp"
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/caffe_vgg.hpp"
 #include "weights_import/known_files.hpp"
 #include "weights_import/network_imports.hpp"

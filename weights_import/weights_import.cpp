@@ -6,7 +6,7 @@
 
 #include "engine/io/file_kind.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/input_file.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/keras_vgg.hpp"

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "apps/common/progress_line.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -1,7 +1,7 @@
 #include "apps/common/loss_weights.hpp"
 
 #include "engine/config/config.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"
 

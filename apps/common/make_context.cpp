@@ -1,6 +1,6 @@
 #include "apps/common/program.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

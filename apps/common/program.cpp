@@ -7,8 +7,8 @@
 #include <new>
 
 #include "apps/common/waiting_threads.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -3,8 +3,8 @@
 #include <functional>
 #include <string>
 
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace CLI {
 class

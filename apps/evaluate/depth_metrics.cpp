@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "apps/evaluate/structural_similarity.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

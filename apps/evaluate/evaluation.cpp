@@ -7,7 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 
 namespace chiaro {
 

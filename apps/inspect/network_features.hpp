@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "engine/image/image.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace CLI {
 class App;

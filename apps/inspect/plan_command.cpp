@@ -4,7 +4,6 @@
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/run_config.hpp"
 #include "apps/stylize/memory_budget.hpp"
-#include "apps/training/step_kernels.hpp"
 #include "apps/training/style_graph.hpp"
 #include "engine/session_plan.hpp"
 #include "layers/nets/transform_model.hpp"
@@ -30,14 +29,6 @@ PictureSize parse_size(const std::string& text) {
     throw Error("--size {}: expected HEIGHTxWIDTH in pixels, {} to 65536 each, such as 1080x1920", text,
                 kTransformNetMinimumSize);
   return size;
-}
-
-// What the host would have to start one by one, and starts as one CUDA graph.
-void print_launches(const Graph& graph) {
-  std::int64_t convolutions = 0, own = 0;
-  for (const auto& [name, count] : step_kernels(graph))
-    (name.starts_with("conv2d_") ? convolutions : own) += count;
-  fmt::print("launches per iteration on a GPU: {} convolutions, {} other kernels\n", convolutions, own);
 }
 
 void print_bytes(const char* what, std::int64_t bytes) {
@@ -88,8 +79,7 @@ int plan_training(Context& context, const PlanOptions& options) {
     total += bytes;
   }
   print_bytes("together", total);
-  fmt::print("besides: copies of the weights in the form that the device's convolutions want\n\n");
-  print_launches(step.graph);
+  fmt::print("besides: copies of the weights in the form that the device's convolutions want\n");
   return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "engine/data/photo_list.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -19,8 +19,8 @@
 #include "apps/stylize/strip.hpp"
 #include "apps/stylize/stylize_jobs.hpp"
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/common/memory.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/base/memory.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {

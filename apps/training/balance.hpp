@@ -22,8 +22,8 @@
 #include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session_plan.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro {
 

@@ -1,6 +1,6 @@
 #include "apps/training/depth_data.hpp"
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -8,7 +8,7 @@
 #include "apps/training/depth_validation.hpp"
 #include "apps/training/optimizer.hpp"
 #include "apps/training/run_state.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 
 namespace chiaro {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -6,7 +6,7 @@
 #include "engine/linear_algebra.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "layers/conv2d_layer.hpp"
 

@@ -6,8 +6,8 @@
 #include "apps/training/optimizer.hpp"
 #include "apps/training/photo_batches.hpp"
 #include "apps/training/run_state.hpp"
-#include "kernels/common/blocks.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/blocks.hpp"
+#include "kernels/base/build_config.hpp"
 
 namespace chiaro {
 

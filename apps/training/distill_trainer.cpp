@@ -9,7 +9,7 @@
 #include "apps/training/distill_start.hpp"
 #include "apps/training/photo_batches.hpp"
 #include "engine/param_io.hpp"
-#include "layers/relative_loss_layers.hpp"
+#include "layers/nmse_layers.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -104,12 +104,12 @@ void DistillTrainer::build(const TrainConfig& config, SessionOptions session_opt
     if (distill.feature_weight != 0)
       graph.add_loss(
           kFeature + layer, kFeature + layer,
-          std::make_unique<RelativeFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}),
+          std::make_unique<NmseFeatureLossLayer>(LossOptions{.weight = share * distill.feature_weight}),
           pair);
     if (distill.gram_weight != 0)
-      graph.add_loss(
-          kGram + layer, kGram + layer,
-          std::make_unique<RelativeGramLossLayer>(LossOptions{.weight = share * distill.gram_weight}), pair);
+      graph.add_loss(kGram + layer, kGram + layer,
+                     std::make_unique<NmseGramLossLayer>(LossOptions{.weight = share * distill.gram_weight}),
+                     pair);
   }
   params_.allocate();
   errors_.feature.resize(distill.feature_weight != 0 ? layers_.size() : 0);

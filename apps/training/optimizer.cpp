@@ -5,9 +5,9 @@
 #include <cstring>
 #include <numbers>
 
-#include "kernels/adam/adam.hpp"
-#include "kernels/running_average/running_average.hpp"
-#include "kernels/sgd/sgd.hpp"
+#include "kernels/optimizer/adam.hpp"
+#include "kernels/optimizer/running_average.hpp"
+#include "kernels/optimizer/sgd.hpp"
 
 namespace chiaro {
 

@@ -6,7 +6,7 @@
 #include "engine/buffer.hpp"
 #include "engine/config/config.hpp"
 #include "engine/param_store.hpp"
-#include "kernels/common/context.hpp"
+#include "kernels/base/context.hpp"
 
 namespace chiaro {
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/file_util.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 
@@ -78,7 +78,7 @@ std::vector<Point> thin(const std::vector<Point>& points, std::size_t count) {
 }
 
 constexpr std::array<const char*, 9> kColors{"#1b6ca8", "#c8553d", "#3a7d44", "#7d5ba6", "#b8860b",
-                                              "#444444", "#2a9d8f", "#b23a6f", "#8a5a2b"};
+                                             "#444444", "#2a9d8f", "#b23a6f", "#8a5a2b"};
 
 // The smallest of 1, 2, 5, 10, 20, 50, ... that divides `length` into at most `most` steps.
 double round_step(double length, int most) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/file_util.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -7,8 +7,8 @@
 
 #include "apps/training/run_folder.hpp"
 #include "engine/checkpoint.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

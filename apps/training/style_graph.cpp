@@ -8,7 +8,7 @@
 #include "apps/common/loss_weights.hpp"
 #include "apps/training/declared_network.hpp"
 #include "engine/image/image.hpp"
-#include "kernels/picture/picture.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -60,7 +60,7 @@ std::map<std::string, StyleTargets> picture_targets(Context& context, const Feat
   const Buffer pixels(shape.count() * 4, "style picture");
   const TensorView view{pixels.data(), DType::F32, shape};
   Context host = Context::current();
-  picture::to_tensor(host, picture.pixels.data(), view);
+  image_convert::to_tensor(host, picture.pixels.data(), view);
   return style_targets(context, style, view, dtype);
 }
 

@@ -7,7 +7,7 @@
 #include "apps/training/photo_batches.hpp"
 #include "apps/training/run_state.hpp"
 #include "apps/training/style_trainer.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 
 namespace chiaro {
 

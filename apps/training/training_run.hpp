@@ -6,7 +6,7 @@
 
 #include "engine/config/config.hpp"
 #include "engine/session_plan.hpp"
-#include "kernels/common/context.hpp"
+#include "kernels/base/context.hpp"
 
 namespace chiaro {
 

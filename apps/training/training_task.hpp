@@ -11,8 +11,8 @@
 #include "engine/image/image.hpp"
 #include "engine/param_store.hpp"
 #include "engine/session_plan.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -1,8 +1,8 @@
 // The small kernels around convolutions on a GPU.
 #include "benchmarks/kernel_cases/cases.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/cuda/device.hpp"
-#include "kernels/conv2d/elementwise_cuda.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/conv2d/sums_cuda.hpp"
+#include "kernels/cuda/device.hpp"
 
 namespace chiaro::bench {
 
@@ -26,8 +26,8 @@ void add_cuda_cases(std::vector<Case>& cases, std::int64_t batch) {
                        return {.shape = "128x3x3x128",
                                .bytes = static_cast<double>(weights * (4 + size_of(dtype))),
                                .run = [=, &bench] {
-                                 conv2d::cuda::assign(cuda::stream_of(bench.context()), dtype, to, DType::F32,
-                                                      from, weights);
+                                 conv2d::cuda::copy(cuda::stream_of(bench.context()), dtype, to, DType::F32,
+                                                    from, weights);
                                }};
                      }});
   }

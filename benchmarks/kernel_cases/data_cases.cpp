@@ -1,13 +1,10 @@
 // Ops that move pixels: borders, pooling, interleaving, upsampling, and element by element.
 #include "benchmarks/kernel_cases/cases.hpp"
-#include "kernels/assign/assign.hpp"
-#include "kernels/border/border.hpp"
-#include "kernels/channel_affine/channel_affine.hpp"
-#include "kernels/interleave/interleave.hpp"
-#include "kernels/max_pool/max_pool.hpp"
-#include "kernels/relu/relu.hpp"
-#include "kernels/tanh_output/tanh_output.hpp"
-#include "kernels/upsample/upsample.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/pad/pad.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
+#include "kernels/pool/max_pool.hpp"
+#include "kernels/resample/upsample.hpp"
 
 namespace chiaro::bench {
 
@@ -19,20 +16,20 @@ double bytes_of(const Views&... views) {
 }
 
 void add_border(std::vector<Case>& cases, const Shape& shape, std::int64_t width) {
-  const Border border = Border::uniform(width);
+  const Pad border = Pad::uniform(width);
   const std::string text = fmt::format("{}, border {}", to_string(shape), width);
-  cases.push_back({"border forward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pad forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(shape, dtype),
                                       y = bench.tensor(border.outer(shape), dtype);
                      return {.shape = text, .bytes = bytes_of(x, y), .run = [=, &bench] {
-                               border::forward(bench.context(), x, y, border);
+                               pad::forward(bench.context(), x, y, border);
                              }};
                    }});
-  cases.push_back({"border backward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pad backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView dx = bench.tensor(shape, dtype),
                                       dy = bench.tensor(border.outer(shape), dtype);
                      return {.shape = text, .bytes = bytes_of(dx, dy), .run = [=, &bench] {
-                               border::backward(bench.context(), dy, dx, GradientMode::Overwrite, border);
+                               pad::backward(bench.context(), dy, dx, GradientMode::Overwrite, border);
                              }};
                    }});
 }
@@ -60,7 +57,7 @@ void add_max_pool(std::vector<Case>& cases, const Shape& shape) {
                              .run_instead =
                                  [=, &bench] {
                                    max_pool::backward(bench.context(), x, y, dy, dx, GradientMode::Overwrite);
-                                   relu::backward(bench.context(), x, dx, dx, GradientMode::Overwrite);
+                                   relu_backward(bench.context(), x, dx, dx, GradientMode::Overwrite);
                                  }};
                    }});
 }
@@ -71,20 +68,20 @@ void add_upsampling_phases(std::vector<Case>& cases, std::int64_t batch, std::in
                            std::int64_t channels) {
   const Shape phases{batch, size + 1, size + 1, 4 * channels}, full{batch, 2 * size, 2 * size, channels};
   const std::string text = to_string(phases) + " to " + to_string(full);
-  cases.push_back({"interleave forward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pixel_shuffle forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(phases, dtype), y = bench.tensor(full, dtype);
-                     interleave::ForwardArgs args{.y = y};
+                     pixel_shuffle::ForwardArgs args{.y = y};
                      for (int p = 0; p < 4; ++p) args.sources[p] = {x, p / 2, p % 2, p * channels};
                      return {.shape = text, .bytes = 2 * bytes_of(y), .run = [args, &bench] {
-                               interleave::forward(bench.context(), args);
+                               pixel_shuffle::forward(bench.context(), args);
                              }};
                    }});
-  cases.push_back({"interleave backward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pixel_shuffle backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView dx = bench.tensor(phases, dtype), dy = bench.tensor(full, dtype);
-                     interleave::BackwardArgs args{.dy = dy, .zero_rest = true};
+                     pixel_shuffle::BackwardArgs args{.dy = dy, .zero_rest = true};
                      for (int p = 0; p < 4; ++p) args.targets[p] = {dx, p / 2, p % 2, p * channels};
                      return {.shape = text, .bytes = bytes_of(dx, dy), .run = [args, &bench] {
-                               interleave::backward(bench.context(), args);
+                               pixel_shuffle::backward(bench.context(), args);
                              }};
                    }});
 }
@@ -95,42 +92,42 @@ void add_up_projection(std::vector<Case>& cases, std::int64_t batch, std::int64_
                        std::int64_t channels) {
   const Shape phase{batch, size, size, 2 * channels}, full{batch, 2 * size, 2 * size, channels};
   const std::string text = "4 x " + to_string(phase) + " + branch, relu";
-  cases.push_back({"interleave forward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pixel_shuffle forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView branch = bench.tensor(full, dtype), y = bench.tensor(full, dtype);
-                     interleave::ForwardArgs plain{.y = y};
+                     pixel_shuffle::ForwardArgs plain{.y = y};
                      for (auto& source : plain.sources) source = {bench.tensor(phase, dtype), 0, 0, channels};
-                     interleave::ForwardArgs fused = plain;
+                     pixel_shuffle::ForwardArgs fused = plain;
                      fused.add = branch;
                      fused.relu = true;
                      return {.shape = text,
                              .bytes = 3 * bytes_of(y),
-                             .run = [fused, &bench] { interleave::forward(bench.context(), fused); },
+                             .run = [fused, &bench] { pixel_shuffle::forward(bench.context(), fused); },
                              .instead = "interleave, add, relu",
                              .run_instead =
                                  [=, &bench] {
-                                   interleave::forward(bench.context(), plain);
-                                   assign::run(bench.context(), branch, y, GradientMode::Accumulate);
-                                   relu::forward(bench.context(), y, y);
+                                   pixel_shuffle::forward(bench.context(), plain);
+                                   copy(bench.context(), branch, y, GradientMode::Accumulate);
+                                   relu_forward(bench.context(), y, y);
                                  }};
                    }});
-  cases.push_back({"interleave backward", false, [=](Workbench& bench, DType dtype) -> Work {
+  cases.push_back({"pixel_shuffle backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView dy = bench.tensor(full, dtype), y = bench.tensor(full, dtype),
                                       dbranch = bench.tensor(full, dtype);
-                     interleave::BackwardArgs plain{.dy = dy};
+                     pixel_shuffle::BackwardArgs plain{.dy = dy};
                      for (auto& target : plain.targets) target = {bench.tensor(phase, dtype), 0, 0, channels};
-                     interleave::BackwardArgs fused = plain;
+                     pixel_shuffle::BackwardArgs fused = plain;
                      fused.y = y;
                      fused.dadd = dbranch;
                      fused.dadd_mode = GradientMode::Overwrite;
                      return {.shape = text,
                              .bytes = 4 * bytes_of(y),
-                             .run = [fused, &bench] { interleave::backward(bench.context(), fused); },
+                             .run = [fused, &bench] { pixel_shuffle::backward(bench.context(), fused); },
                              .instead = "relu, copy, interleave",
                              .run_instead =
                                  [=, &bench] {
-                                   relu::backward(bench.context(), y, dy, dy, GradientMode::Overwrite);
-                                   assign::run(bench.context(), dy, dbranch, GradientMode::Overwrite);
-                                   interleave::backward(bench.context(), plain);
+                                   relu_backward(bench.context(), y, dy, dy, GradientMode::Overwrite);
+                                   copy(bench.context(), dy, dbranch, GradientMode::Overwrite);
+                                   pixel_shuffle::backward(bench.context(), plain);
                                  }};
                    }});
 }
@@ -179,28 +176,27 @@ void add_elementwise(std::vector<Case>& cases, std::int64_t batch) {
   cases.push_back({"relu forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(features, dtype), y = bench.tensor(features, dtype);
                      return {.shape = to_string(features), .bytes = bytes_of(x, y), .run = [=, &bench] {
-                               relu::forward(bench.context(), x, y);
+                               relu_forward(bench.context(), x, y);
                              }};
                    }});
   cases.push_back(
       {"relu backward", false, [=](Workbench& bench, DType dtype) -> Work {
          const TensorView y = bench.tensor(features, dtype), dy = bench.tensor(features, dtype);
          return {.shape = to_string(features) + " in place", .bytes = 3 * bytes_of(y), .run = [=, &bench] {
-                   relu::backward(bench.context(), y, dy, dy, GradientMode::Overwrite);
+                   relu_backward(bench.context(), y, dy, dy, GradientMode::Overwrite);
                  }};
        }});
-  cases.push_back(
-      {"assign", false, [=](Workbench& bench, DType dtype) -> Work {
-         const TensorView x = bench.tensor(features, dtype), y = bench.tensor(features, dtype);
-         return {.shape = to_string(features) + " added", .bytes = 3 * bytes_of(y), .run = [=, &bench] {
-                   assign::run(bench.context(), x, y, GradientMode::Accumulate);
-                 }};
-       }});
+  cases.push_back({"copy", false, [=](Workbench& bench, DType dtype) -> Work {
+                     const TensorView x = bench.tensor(features, dtype), y = bench.tensor(features, dtype);
+                     return {.shape = to_string(features) + " added",
+                             .bytes = 3 * bytes_of(y),
+                             .run = [=, &bench] { copy(bench.context(), x, y, GradientMode::Accumulate); }};
+                   }});
   cases.push_back({"channel_affine forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(picture, DType::F32), y = bench.tensor(picture, dtype);
                      const float *mean = bench.floats(picture.c), *scale = bench.floats(picture.c);
                      return {.shape = to_string(picture), .bytes = bytes_of(x, y), .run = [=, &bench] {
-                               channel_affine::forward(bench.context(), x, mean, scale, y);
+                               channel_affine_forward(bench.context(), x, mean, scale, y);
                              }};
                    }});
   cases.push_back(
@@ -208,20 +204,20 @@ void add_elementwise(std::vector<Case>& cases, std::int64_t batch) {
          const TensorView dx = bench.tensor(picture, DType::F32), dy = bench.tensor(picture, dtype);
          const float* scale = bench.floats(picture.c);
          return {.shape = to_string(picture), .bytes = bytes_of(dx, dy), .run = [=, &bench] {
-                   channel_affine::backward(bench.context(), dy, scale, dx, GradientMode::Overwrite);
+                   channel_affine_backward(bench.context(), dy, scale, dx, GradientMode::Overwrite);
                  }};
        }});
   cases.push_back({"tanh_output forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView x = bench.tensor(picture, dtype), y = bench.tensor(picture, dtype);
                      return {.shape = to_string(picture), .bytes = bytes_of(x, y), .run = [=, &bench] {
-                               tanh_output::forward(bench.context(), x, y);
+                               tanh_output_forward(bench.context(), x, y);
                              }};
                    }});
   cases.push_back({"tanh_output backward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView y = bench.tensor(picture, dtype), dy = bench.tensor(picture, dtype),
                                       dx = bench.tensor(picture, dtype);
                      return {.shape = to_string(picture), .bytes = bytes_of(y, dy, dx), .run = [=, &bench] {
-                               tanh_output::backward(bench.context(), y, dy, dx, GradientMode::Overwrite);
+                               tanh_output_backward(bench.context(), y, dy, dx, GradientMode::Overwrite);
                              }};
                    }});
 }

@@ -1,11 +1,11 @@
 // Losses, pictures as bytes, and the optimizers.
 #include "benchmarks/kernel_cases/cases.hpp"
-#include "kernels/adam/adam.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 #include "kernels/losses/berhu.hpp"
 #include "kernels/losses/losses.hpp"
-#include "kernels/losses/relative.hpp"
-#include "kernels/picture/picture.hpp"
-#include "kernels/sgd/sgd.hpp"
+#include "kernels/losses/nmse.hpp"
+#include "kernels/optimizer/adam.hpp"
+#include "kernels/optimizer/sgd.hpp"
 
 namespace chiaro::bench {
 
@@ -46,13 +46,13 @@ void add_mse(std::vector<Case>& cases, const Shape& shape) {
                    }});
 }
 
-void add_relative(std::vector<Case>& cases, const Shape& shape) {
+void add_nmse(std::vector<Case>& cases, const Shape& shape) {
   cases.push_back({"relative forward", false, [=](Workbench& bench, DType dtype) -> Work {
                      const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype);
                      float *value = bench.floats(1), *inverse = bench.floats(shape.n);
-                     void* workspace = bench.block(losses::relative_workspace_bytes(bench.context(), shape));
+                     void* workspace = bench.block(losses::nmse_workspace_bytes(bench.context(), shape));
                      return {.shape = to_string(shape), .bytes = bytes_in(a, b), .run = [=, &bench] {
-                               losses::relative_forward(bench.context(), a, b, 1, value, inverse, workspace);
+                               losses::nmse_forward(bench.context(), a, b, 1, value, inverse, workspace);
                              }};
                    }});
   cases.push_back({"relative backward", false, [=](Workbench& bench, DType dtype) -> Work {
@@ -60,8 +60,8 @@ void add_relative(std::vector<Case>& cases, const Shape& shape) {
                                       da = bench.tensor(shape, dtype);
                      const float* inverse = bench.floats(shape.n);
                      return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
-                               losses::relative_backward(bench.context(), a, b, inverse, 1, da,
-                                                         GradientMode::Overwrite);
+                               losses::nmse_backward(bench.context(), a, b, inverse, 1, da,
+                                                     GradientMode::Overwrite);
                              }};
                    }});
 }
@@ -121,7 +121,7 @@ void add_picture(std::vector<Case>& cases, const Shape& shape) {
                      fill_async(bench.context(), rgb, 77, shape.count());
                      const double bytes = bytes_in(y) + static_cast<double>(shape.count());
                      return {.shape = to_string(shape), .bytes = bytes, .run = [=, &bench] {
-                               picture::to_tensor(bench.context(), rgb, y);
+                               image_convert::to_tensor(bench.context(), rgb, y);
                              }};
                    }});
   cases.push_back({"picture to bytes", false, [=](Workbench& bench, DType dtype) -> Work {
@@ -129,7 +129,7 @@ void add_picture(std::vector<Case>& cases, const Shape& shape) {
                      auto* rgb = static_cast<std::uint8_t*>(bench.block(shape.count()));
                      const double bytes = bytes_in(x) + static_cast<double>(shape.count());
                      return {.shape = to_string(shape), .bytes = bytes, .run = [=, &bench] {
-                               picture::to_bytes(bench.context(), x, rgb);
+                               image_convert::to_bytes(bench.context(), x, rgb);
                              }};
                    }});
 }
@@ -168,7 +168,7 @@ void add_optimizers(std::vector<Case>& cases, std::int64_t count) {
 
 void add_loss_cases(std::vector<Case>& cases, std::int64_t batch) {
   add_mse(cases, {batch, 32, 32, 512});
-  add_relative(cases, {batch, 32, 32, 512});
+  add_nmse(cases, {batch, 32, 32, 512});
   add_total_variation(cases, {batch, 256, 256, 3});
   add_berhu(cases, {batch, 128, 128, 1});
   add_picture(cases, {batch, 256, 256, 3});

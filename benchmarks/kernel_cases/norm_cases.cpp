@@ -1,10 +1,9 @@
 // Instance norm in the transform network's forms, and batch norm of training.
 #include "benchmarks/kernel_cases/cases.hpp"
-#include "kernels/assign/assign.hpp"
-#include "kernels/batch_norm/batch_norm_training.hpp"
-#include "kernels/border/border.hpp"
-#include "kernels/instance_norm/instance_norm.hpp"
-#include "kernels/relu/relu.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/norm/batch_norm_training.hpp"
+#include "kernels/norm/instance_norm.hpp"
+#include "kernels/pad/pad.hpp"
 
 namespace chiaro::bench {
 
@@ -29,7 +28,7 @@ struct InstanceNormMemory {
     if (form.residual) residual = bench.tensor(border.outer(form.x), dtype);
   }
 
-  Border border = Border::uniform(1);
+  Pad border = Pad::uniform(1);
   TensorView x, y, plain, residual;
   float *gamma, *beta, *mean, *rstd;
 };
@@ -51,10 +50,10 @@ Work instance_norm_forward(Workbench& bench, DType dtype, const InstanceNormForm
                           .workspace = workspace};
   ForwardArgs fused = plain;
   fused.y = m.y;
-  fused.attr = {.relu = !form.residual, .out_border = m.border};
+  fused.attr = {.relu = !form.residual, .out_pad = m.border};
   if (form.residual) {
     fused.residual = m.residual;
-    fused.attr.residual_border = m.border;
+    fused.attr.residual_pad = m.border;
   }
   const double extra = form.residual ? static_cast<double>(m.x.bytes()) : 0;
   return {.shape = text_of(form),
@@ -66,11 +65,11 @@ Work instance_norm_forward(Workbench& bench, DType dtype, const InstanceNormForm
                 forward(bench.context(), plain);
                 if (residual) {  // of the inner shape: what the plain ops have at hand
                   const ConstTensorView inner{m.residual.data, m.residual.dtype, m.plain.shape};
-                  assign::run(bench.context(), inner, m.plain, GradientMode::Accumulate);
+                  copy(bench.context(), inner, m.plain, GradientMode::Accumulate);
                 } else {
-                  relu::forward(bench.context(), m.plain, m.plain);
+                  relu_forward(bench.context(), m.plain, m.plain);
                 }
-                border::forward(bench.context(), m.plain, m.y, m.border);
+                pad::forward(bench.context(), m.plain, m.y, m.border);
               }};
 }
 
@@ -94,9 +93,9 @@ Work instance_norm_backward(Workbench& bench, DType dtype, const InstanceNormFor
   };
   BackwardArgs fused = plain;
   fused.dy = m.y;
-  fused.attr = {.relu = !form.residual, .out_border = m.border};
+  fused.attr = {.relu = !form.residual, .out_pad = m.border};
   if (form.residual) {
-    fused.attr.residual_border = m.border;
+    fused.attr.residual_pad = m.border;
     fused.dresidual = m.residual;
     fused.dresidual_mode = GradientMode::Overwrite;
   }
@@ -107,11 +106,11 @@ Work instance_norm_backward(Workbench& bench, DType dtype, const InstanceNormFor
           .instead = form.residual ? "border, norm, border" : "border, relu, norm",
           .run_instead =
               [&bench, plain, m, g, residual = form.residual] {
-                border::backward(bench.context(), m.y, g, GradientMode::Overwrite, m.border);
+                pad::backward(bench.context(), m.y, g, GradientMode::Overwrite, m.border);
                 if (residual)
-                  border::forward(bench.context(), g, m.residual, m.border);
+                  pad::forward(bench.context(), g, m.residual, m.border);
                 else
-                  relu::backward(bench.context(), m.plain, g, g, GradientMode::Overwrite);
+                  relu_backward(bench.context(), m.plain, g, g, GradientMode::Overwrite);
                 backward(bench.context(), plain);
               }};
 }
@@ -149,8 +148,8 @@ Work batch_norm_forward(Workbench& bench, DType dtype, const Shape& shape) {
           .run_instead =
               [&bench, plain, m] {
                 forward(bench.context(), plain);
-                assign::run(bench.context(), m.residual, m.y, GradientMode::Accumulate);
-                relu::forward(bench.context(), m.y, m.y);
+                copy(bench.context(), m.residual, m.y, GradientMode::Accumulate);
+                relu_forward(bench.context(), m.y, m.y);
               }};
 }
 
@@ -178,8 +177,8 @@ Work batch_norm_backward(Workbench& bench, DType dtype, const Shape& shape) {
           .instead = "relu, copy, norm",
           .run_instead =
               [&bench, plain, m, dy] {
-                relu::backward(bench.context(), m.y, dy, dy, GradientMode::Overwrite);
-                assign::run(bench.context(), dy, m.residual, GradientMode::Overwrite);
+                relu_backward(bench.context(), m.y, dy, dy, GradientMode::Overwrite);
+                copy(bench.context(), dy, m.residual, GradientMode::Overwrite);
                 backward(bench.context(), plain);
               }};
 }

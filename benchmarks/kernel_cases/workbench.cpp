@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "engine/rng.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/cuda/event_timer.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/parallel.hpp"
+#include "kernels/cuda/event_timer.hpp"
 #include "kernels/gemm/gemm.hpp"
 
 namespace chiaro::bench {

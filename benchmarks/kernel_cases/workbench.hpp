@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::bench {
 

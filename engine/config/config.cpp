@@ -9,7 +9,7 @@
 #include "engine/file_util.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

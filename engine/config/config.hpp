@@ -115,7 +115,7 @@ struct DistillConfig {
   std::vector<std::string> layers = {"relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1",
                                      "relu3_3", "relu4_1", "relu4_2", "relu5_1"};
   double feature_weight = 1, gram_weight = 1;  // of the mean relative errors of features and Gram matrices
-  double recolor = 1;                         // 0 to 1: how far the colors of photos are changed at random
+  double recolor = 1;                          // 0 to 1: how far the colors of photos are changed at random
   std::vector<std::string> validation;         // folders of photos, or one packed file; none = no validation
   std::int64_t validate_every = 500;           // iterations; 0 = only at the end
   bool operator==(const DistillConfig&) const = default;

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "engine/data/recolor.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {
@@ -63,7 +63,7 @@ std::int64_t BatchBuilder::fill_sample(std::int64_t sample, std::uint8_t* pixels
     std::memcpy(pixels + y * size * 3, photo->at(top + y, left), static_cast<std::size_t>(size * 3));
   if (options_.recolor > 0)
     recolor(random_colors(options_.seed, counter, options_.recolor),
-             {pixels, static_cast<std::size_t>(size * size * 3)});
+            {pixels, static_cast<std::size_t>(size * size * 3)});
   return index;
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <span>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

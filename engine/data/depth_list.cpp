@@ -12,7 +12,7 @@
 #include "engine/data/photo_list.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/file_util.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "engine/data/photo_list.hpp"
 #include "engine/io/packed_images.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

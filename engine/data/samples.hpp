@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

@@ -7,7 +7,7 @@
 #include "engine/file_util.hpp"
 #include "engine/image/format_header.hpp"
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

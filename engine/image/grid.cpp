@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

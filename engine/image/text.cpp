@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

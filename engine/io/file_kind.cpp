@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

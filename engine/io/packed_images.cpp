@@ -4,7 +4,7 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/h5_detail.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

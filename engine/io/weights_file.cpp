@@ -10,7 +10,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/half.hpp"
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

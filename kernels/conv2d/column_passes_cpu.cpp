@@ -3,7 +3,7 @@
 //   g[n,p,v,s*K+k] = dy[n,p,v-s,k],  dw[k,r,s,c] = sum_{n,p,v} g[n,p,v,s*K+k] * x[n,p+r,v,c].
 #include "kernels/conv2d/column_passes.hpp"
 
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/parallel.hpp"
 
 namespace chiaro::conv2d {
 

@@ -13,7 +13,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/conv2d/column_passes.hpp"
 
 namespace chiaro::conv2d {

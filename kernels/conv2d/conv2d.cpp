@@ -3,9 +3,9 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/dispatch.hpp"
-#include "kernels/common/memory.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/dispatch.hpp"
+#include "kernels/base/memory.hpp"
 #include "kernels/conv2d/implementations.hpp"
 
 namespace chiaro::conv2d {

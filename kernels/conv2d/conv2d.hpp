@@ -8,7 +8,7 @@
 //
 // Layout: x, dx: (N,H,W,C), y, dy: (N,P,Q,K), NHWC dense, fp32 or bf16.  w, dw: KRSC, fp32.  b, db: (K), fp32.
 // Sums: in fp32. With dtype bf16 the working weights are rounded to bf16, and so may an fp32 dy be.
-// Workspace: aligned as common/alignment.hpp says, contents irrelevant before and after.
+// Workspace: aligned as base/alignment.hpp says, contents irrelevant before and after.
 // Deterministic: for a given thread count.
 // Errors: make() and every call throw Error for impossible problems and for arguments that do not fit.
 // Source: Dumoulin and Visin 2016, arXiv:1603.07285; fast implementations by oneDNN, cuDNN and ourselves.
@@ -16,8 +16,8 @@
 #include <memory>
 #include <string>
 
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::conv2d {
 

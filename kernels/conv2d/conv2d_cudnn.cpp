@@ -7,14 +7,14 @@
 #include <array>
 #include <optional>
 
-#include "kernels/common/alignment.hpp"
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/cuda/device_context.hpp"
-#include "kernels/common/cuda/profiler_range.hpp"
-#include "kernels/common/memory.hpp"
+#include "kernels/base/alignment.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/memory.hpp"
 #include "kernels/conv2d/convolution_graph_cudnn.hpp"
-#include "kernels/conv2d/elementwise_cuda.hpp"
 #include "kernels/conv2d/implementations.hpp"
+#include "kernels/conv2d/sums_cuda.hpp"
+#include "kernels/cuda/device_context.hpp"
+#include "kernels/cuda/profiler_range.hpp"
 
 namespace chiaro::conv2d {
 
@@ -131,7 +131,7 @@ class CudnnPlan final : public Plan {
     if (pass == Pass::Forward && is_mixed())
       cuda::round_through_bf16(context.cuda().stream(), static_cast<float*>(packed), w, count);
     else
-      cuda::assign(context.cuda().stream(), problem().dtype, packed, DType::F32, w, count);
+      cuda::copy(context.cuda().stream(), problem().dtype, packed, DType::F32, w, count);
   }
 
   // The larger of both gradient modes, so that a caller may choose the mode when it runs.
@@ -171,7 +171,7 @@ class CudnnPlan final : public Plan {
     Parts parts(workspace);
     if (is_mixed()) {
       void* wide = parts.take(x_count() * 4);
-      cuda::assign(context.cuda().stream(), DType::F32, wide, DType::BF16, x, x_count());
+      cuda::copy(context.cuda().stream(), DType::F32, wide, DType::BF16, x, x_count());
       x = wide;
     }
     if (pass.biased && !bias) {
@@ -196,7 +196,7 @@ class CudnnPlan final : public Plan {
   const void* bf16_dy(Context& context, const void* dy, Parts& parts) const {
     if (!is_mixed()) return dy;
     void* rounded = parts.take(y_count() * size_of(DType::BF16));
-    cuda::assign(context.cuda().stream(), DType::BF16, rounded, DType::F32, dy, y_count());
+    cuda::copy(context.cuda().stream(), DType::BF16, rounded, DType::F32, dy, y_count());
     return rounded;
   }
 
@@ -232,8 +232,8 @@ class CudnnPlan final : public Plan {
     const std::pair<cudnn::Graph::Id, const void*> tensors[] = {{kX, x}, {kW, fresh_dw}, {kY, dy}};
     pass.plan->execute(context.cuda().cudnn(), tensors, parts.take(0));
     if (is_bf16())
-      cuda::assign(context.cuda().stream(), DType::F32, dw, DType::BF16, fresh_dw, p.weight_count(),
-                   accumulate);
+      cuda::copy(context.cuda().stream(), DType::F32, dw, DType::BF16, fresh_dw, p.weight_count(),
+                 accumulate);
   }
 
   mutable Context device_;

@@ -2,11 +2,11 @@
 // problems rounded through bf16. An fp32 dy beside bf16 is not rounded.
 #include <algorithm>
 
-#include "kernels/common/alignment.hpp"
-#include "kernels/common/cuda/device.hpp"
-#include "kernels/conv2d/elementwise_cuda.hpp"
+#include "kernels/base/alignment.hpp"
 #include "kernels/conv2d/implementations.hpp"
 #include "kernels/conv2d/implicit_gemm_cuda.hpp"
+#include "kernels/conv2d/sums_cuda.hpp"
+#include "kernels/cuda/device.hpp"
 
 namespace chiaro::conv2d {
 
@@ -35,7 +35,7 @@ class ImplicitGemmPlan final : public Plan {
     else if (problem().dtype == DType::BF16)
       cuda::round_through_bf16(stream, to, w, count);
     else
-      cuda::assign(stream, DType::F32, to, DType::F32, w, count);
+      cuda::copy(stream, DType::F32, to, DType::F32, w, count);
   }
 
   int64_t y_rows() const { return problem().y().count() / problem().k; }

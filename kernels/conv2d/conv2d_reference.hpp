@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 
 namespace chiaro::conv2d::reference {

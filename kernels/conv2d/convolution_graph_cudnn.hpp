@@ -11,8 +11,8 @@
 //   ReLU without bias          a bias of zeros.
 //   fp32 bias beside bf16      the bias is rounded to bf16 first.
 #pragma once
-#include "kernels/common/cuda/cudnn_graph.hpp"
 #include "kernels/conv2d/conv2d.hpp"
+#include "kernels/cuda/cudnn_graph.hpp"
 
 namespace chiaro::conv2d {
 

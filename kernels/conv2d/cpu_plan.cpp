@@ -1,8 +1,8 @@
 // A convolution on the CPU: which implementation does which pass.
 #include <array>
 
-#include "kernels/common/build_config.hpp"
-#include "kernels/common/dispatch.hpp"
+#include "kernels/base/build_config.hpp"
+#include "kernels/base/dispatch.hpp"
 #include "kernels/conv2d/implementations.hpp"
 #include "kernels/conv2d/pass_plan.hpp"
 

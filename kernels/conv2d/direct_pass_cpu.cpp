@@ -17,7 +17,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/conv2d/direct_vector.hpp"
 #include "kernels/conv2d/direct_weights.hpp"
 #include "kernels/conv2d/elementwise.hpp"

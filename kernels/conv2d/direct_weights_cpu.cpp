@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/conv2d/direct_vector.hpp"
 #include "kernels/conv2d/direct_weights.hpp"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/common/parallel.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/parallel.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::conv2d {
 

@@ -10,7 +10,7 @@ namespace chiaro::conv2d {
 // On the CPU: a plan whose passes are chosen one by one (pass_plan.hpp).
 std::unique_ptr<Plan> make_cpu_plan(Context&, const Problem&, Threads);
 
-// In common/dispatch.hpp's form:
+// In base/dispatch.hpp's form:
 // cuDNN on the context's GPU. Declines when no precompiled or run-time compiled engine fits the forward pass;
 // a gradient that has none runs as implicit_gemm.
 std::unique_ptr<Plan> make_cudnn_plan(Context&, const Problem&, std::string& refusal);

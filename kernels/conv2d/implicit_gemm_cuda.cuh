@@ -1,7 +1,7 @@
 // What the kernels of the implicit GEMM share: a block's 64x64 sums, and where a filter's taps read.
 #pragma once
-#include "kernels/common/elementwise.cuh"
 #include "kernels/conv2d/conv2d.hpp"
+#include "kernels/cuda/elementwise.cuh"
 
 namespace chiaro::conv2d::cuda {
 

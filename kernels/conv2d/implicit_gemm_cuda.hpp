@@ -19,7 +19,7 @@
 // Layouts, dtypes and formulas as in conv2d.hpp. Pointers are of device memory. Problems are checked by Plan::make;
 // those with 2^30 or more pixels or taps throw Error.
 #pragma once
-#include "kernels/common/cuda_stream.hpp"
+#include "kernels/base/cuda_stream.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 
 namespace chiaro::conv2d::cuda {

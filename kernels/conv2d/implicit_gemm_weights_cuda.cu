@@ -1,9 +1,9 @@
 // Backward weights.
 #include <algorithm>
 
-#include "kernels/conv2d/elementwise_cuda.hpp"
 #include "kernels/conv2d/implicit_gemm_cuda.cuh"
 #include "kernels/conv2d/implicit_gemm_cuda.hpp"
+#include "kernels/conv2d/sums_cuda.hpp"
 
 namespace chiaro::conv2d::cuda {
 

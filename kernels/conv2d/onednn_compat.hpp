@@ -3,7 +3,7 @@
 #pragma once
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "kernels/common/onednn.hpp"
+#include "kernels/base/onednn.hpp"
 
 namespace chiaro::conv2d {
 

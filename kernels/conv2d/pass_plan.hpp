@@ -51,7 +51,7 @@ std::unique_ptr<PassPlan> make_pass(Context&, const PassProblem&);
 // The same for a convolution inside another implementation: never forced, never one that asks again.
 std::unique_ptr<PassPlan> make_inner_pass(Context&, const PassProblem&);
 
-// The entries of the lists, in common/dispatch.hpp's form. Each does one thing:
+// The entries of the lists, in base/dispatch.hpp's form. Each does one thing:
 // Few channels on one side: columns of the filter as channels of an R x 1 convolution.
 std::unique_ptr<PassPlan> make_column_pass(Context&, const PassProblem&, std::string& refusal);
 // A data gradient as the forward pass of dy with flipped filters.

@@ -2,8 +2,8 @@
 // the caller's workspace. Three things oneDNN does not do are done around it: a data gradient is added to dx
 // by a loop of our own; an fp32 dy beside bf16 data is rounded to bf16 first; dw leaves its blocked format by
 // a reorder.
-#include "kernels/common/onednn.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/onednn.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/conv2d/elementwise.hpp"
 #include "kernels/conv2d/onednn_compat.hpp"
 #include "kernels/conv2d/pass_plan.hpp"

@@ -3,7 +3,7 @@
 // elsewhere. Working weights: rounded to bf16, then packed as the fp32 pass wants them.
 #include <vector>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/conv2d/elementwise.hpp"
 #include "kernels/conv2d/pass_plan.hpp"
 

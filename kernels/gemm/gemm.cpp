@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <span>
 
-#include "kernels/common/blocks.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/blocks.hpp"
+#include "kernels/base/build_config.hpp"
 #include "kernels/gemm/gemm_reference.hpp"
 
 namespace chiaro::gemm {

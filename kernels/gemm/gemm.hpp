@@ -13,8 +13,8 @@
 #pragma once
 #include <string>
 
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::gemm {
 

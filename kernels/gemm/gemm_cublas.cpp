@@ -1,7 +1,7 @@
 // cuBLAS is column-major: it is given the transposed product, C^T = op(B)^T * op(A)^T, of the same arrays.
-#include "kernels/common/cuda/cublas_library.hpp"
-#include "kernels/common/cuda/device_context.hpp"
-#include "kernels/common/cuda/profiler_range.hpp"
+#include "kernels/cuda/cublas_library.hpp"
+#include "kernels/cuda/device_context.hpp"
+#include "kernels/cuda/profiler_range.hpp"
 #include "kernels/gemm/gemm.hpp"
 
 namespace chiaro::gemm::cublas {

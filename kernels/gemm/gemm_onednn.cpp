@@ -2,9 +2,9 @@
 #include <map>
 #include <tuple>
 
-#include "kernels/common/cpu_features.hpp"
-#include "kernels/common/onednn.hpp"
-#include "kernels/common/parallel.hpp"
+#include "kernels/base/cpu_features.hpp"
+#include "kernels/base/onednn.hpp"
+#include "kernels/base/parallel.hpp"
 #include "kernels/gemm/gemm.hpp"
 
 namespace chiaro::gemm::onednn {

@@ -1,6 +1,6 @@
 // The matrix product of gemm.hpp in plain loops.
 #pragma once
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/gemm/gemm.hpp"
 
 namespace chiaro::gemm::reference {

@@ -1,6 +1,6 @@
 #include "kernels/gram/gram.hpp"
 
-#include "kernels/common/on_device.hpp"
+#include "kernels/base/on_device.hpp"
 #include "kernels/gram/gram_cuda.hpp"
 
 namespace chiaro::gram {

@@ -10,8 +10,8 @@
 // Deterministic: with any number of threads.
 // Source: Gatys et al. 2016, "Image style transfer using convolutional neural networks", equations 3 and 6.
 #pragma once
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::gram {
 

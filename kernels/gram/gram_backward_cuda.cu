@@ -1,5 +1,5 @@
-#include "kernels/common/elementwise.cuh"
-#include "kernels/common/tensor_cores.cuh"
+#include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/tensor_cores.cuh"
 #include "kernels/gram/gram_config.hpp"
 #include "kernels/gram/gram_cuda.hpp"
 

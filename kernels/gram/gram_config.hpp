@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::gram::cuda {
 

@@ -1,7 +1,7 @@
 // Fixed chunks and tiles, each one single-threaded matrix product.
 #include <algorithm>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/gram/gram.hpp"
 

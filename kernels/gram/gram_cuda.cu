@@ -1,8 +1,8 @@
 #include "kernels/gram/gram_cuda.hpp"
 
-#include "kernels/common/elementwise.cuh"
-#include "kernels/common/grid_sum.cuh"
-#include "kernels/common/tensor_cores.cuh"
+#include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/grid_sum.cuh"
+#include "kernels/cuda/tensor_cores.cuh"
 #include "kernels/gram/gram_config.hpp"
 
 namespace chiaro::gram::cuda {

@@ -19,7 +19,7 @@
 // Registers on sm_90a (tests/cuda_registers.sh): tensor 238 with 128 threads, backward_tensor 76, tiled and
 // backward_tiled 64 to 66, the finishing kernel 48; no spills.
 #pragma once
-#include "kernels/common/cuda_stream.hpp"
+#include "kernels/base/cuda_stream.hpp"
 #include "kernels/gram/gram.hpp"
 #include "kernels/gram/style_loss.hpp"
 

@@ -1,6 +1,6 @@
 // Gram matrices in plain loops: the formulas of gram.hpp.
 #pragma once
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/gram/gram.hpp"
 
 namespace chiaro::gram::reference {

@@ -1,6 +1,6 @@
 #include "kernels/gram/style_loss.hpp"
 
-#include "kernels/common/on_device.hpp"
+#include "kernels/base/on_device.hpp"
 #include "kernels/gram/gram_cuda.hpp"
 
 namespace chiaro::gram {

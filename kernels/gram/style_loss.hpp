@@ -13,8 +13,8 @@
 // Source: Gatys et al. 2016, "Image style transfer using convolutional neural networks", equations 3 to 6; Johnson et
 // al. 2016, arXiv:1603.08155, equation 4.
 #pragma once
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::gram {
 

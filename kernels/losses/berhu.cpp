@@ -1,7 +1,7 @@
 #include "kernels/losses/berhu.hpp"
 
-#include "kernels/common/on_device.hpp"
-#include "kernels/common/rows.hpp"
+#include "kernels/base/on_device.hpp"
+#include "kernels/base/rows.hpp"
 #include "kernels/losses/berhu_cuda.hpp"
 
 namespace chiaro::losses {

@@ -16,8 +16,8 @@
 // Workspace: aligned to 8, contents need not be kept.
 // Source: Laina et al. 2016, arXiv:1606.00373, equation 2 and section 3.3.
 #pragma once
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::losses {
 

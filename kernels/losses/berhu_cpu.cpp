@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/berhu.hpp"
 
 namespace chiaro::losses::cpu {

@@ -1,7 +1,7 @@
 #include "kernels/losses/berhu_cuda.hpp"
 
-#include "kernels/common/elementwise.cuh"
-#include "kernels/common/grid_sum.cuh"
+#include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/grid_sum.cuh"
 
 namespace chiaro::losses::cuda {
 

@@ -5,7 +5,7 @@
 // Bytes moved per pixel: forward reads prediction and target twice, backward once and writes dprediction. The number of
 // valid pixels and the sums are in double, in a fixed order: deterministic.
 #pragma once
-#include "kernels/common/cuda_stream.hpp"
+#include "kernels/base/cuda_stream.hpp"
 #include "kernels/losses/berhu.hpp"
 
 namespace chiaro::losses::cuda {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/berhu.hpp"
 
 namespace chiaro::losses::reference {

@@ -1,6 +1,6 @@
 #include "kernels/losses/losses.hpp"
 
-#include "kernels/common/on_device.hpp"
+#include "kernels/base/on_device.hpp"
 #include "kernels/losses/losses_cuda.hpp"
 
 namespace chiaro::losses {

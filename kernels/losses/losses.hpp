@@ -17,8 +17,8 @@
 // form.
 // NaN: e(NaN) = NaN.
 #pragma once
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::losses {
 

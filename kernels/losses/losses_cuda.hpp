@@ -6,7 +6,7 @@
 // Sums: squares in fp32 within a thread's vector, everything else in double in an order that the number of
 // elements and the vector width fix.
 #pragma once
-#include "kernels/common/cuda_stream.hpp"
+#include "kernels/base/cuda_stream.hpp"
 #include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::cuda {

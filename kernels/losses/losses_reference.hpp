@@ -1,6 +1,6 @@
 // The losses of losses.hpp in plain loops.
 #pragma once
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::reference {

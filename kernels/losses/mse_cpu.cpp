@@ -1,5 +1,5 @@
 // Squared differences over fixed blocks of each picture.
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::cpu {

@@ -1,5 +1,5 @@
-#include "kernels/common/elementwise.cuh"
-#include "kernels/common/grid_sum.cuh"
+#include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/grid_sum.cuh"
 #include "kernels/losses/losses_cuda.hpp"
 
 namespace chiaro::losses::cuda {

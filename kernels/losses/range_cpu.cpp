@@ -1,5 +1,5 @@
 // Values outside a range, by blocks.
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::cpu {

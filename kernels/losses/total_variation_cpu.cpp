@@ -1,7 +1,7 @@
 // Total variation, by rows.
 #include <vector>
 
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
 #include "kernels/losses/losses.hpp"
 #include "kernels/losses/losses_reference.hpp"
 

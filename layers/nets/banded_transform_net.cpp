@@ -4,11 +4,11 @@
 #include <cstring>
 #include <mutex>
 
-#include "kernels/common/parallel.hpp"
-#include "kernels/instance_norm/instance_norm.hpp"
-#include "kernels/interleave/interleave.hpp"
-#include "kernels/picture/picture.hpp"
-#include "kernels/tanh_output/tanh_output.hpp"
+#include "kernels/base/parallel.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/elementwise/image_convert.hpp"
+#include "kernels/norm/instance_norm.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
 #include "layers/packed_weights.hpp"
 
 namespace chiaro {
@@ -272,7 +272,7 @@ void BandedTransformNet::fill_scratch(Worker& worker, const Stage& s, std::int64
                                       std::int64_t rows, const InputRows& input) {
   const std::int64_t width = s.in.w, c = s.in.c, pad = s.pad;
   const bool zero = config_.padding == Padding::Zero;
-  const BorderMode mode = s.up ? BorderMode::Replicate : BorderMode::Reflect;
+  const PadMode mode = s.up ? PadMode::Replicate : PadMode::Reflect;
   visit_dtype(dtype_, [&](auto element) {
     using T = decltype(element);
     T* scratch = worker.scratch.as<T>();
@@ -283,14 +283,13 @@ void BandedTransformNet::fill_scratch(Worker& worker, const Stage& s, std::int64
         std::fill_n(row, (width + 2 * pad) * c, T(0.f));
         continue;
       }
-      const std::int64_t y = border_source(first_row + i, 0, s.in.h, mode);
+      const std::int64_t y = pad_source(first_row + i, 0, s.in.h, mode);
       T* inner = row + pad * c;
       if (input.picture) {
-        const std::uint8_t* source =
-            input.picture + border_source(y, 0, height_, BorderMode::Reflect) * width_ * c;
+        const std::uint8_t* source = input.picture + pad_source(y, 0, height_, PadMode::Reflect) * width_ * c;
         for (std::int64_t x = 0; x < width; ++x)
           for (std::int64_t ch = 0; ch < c; ++ch)
-            inner[x * c + ch] = T(float(source[border_source(x, 0, width_, BorderMode::Reflect) * c + ch]));
+            inner[x * c + ch] = T(float(source[pad_source(x, 0, width_, PadMode::Reflect) * c + ch]));
       } else {
         const T* source = static_cast<const T*>(input.data) + (y - input.first_row) * width * c;
         const Shape one_row{1, 1, width, c};
@@ -311,7 +310,7 @@ void BandedTransformNet::fill_scratch(Worker& worker, const Stage& s, std::int64
           if (zero)
             std::fill_n(target, c, T(0.f));
           else
-            std::copy_n(inner + border_source(column, pad, width, mode) * c, c, target);
+            std::copy_n(inner + pad_source(column, pad, width, mode) * c, c, target);
         }
     }
   });
@@ -328,8 +327,8 @@ void BandedTransformNet::compute_rows(Worker& worker, const Stage& s, std::int64
   const TensorView y{s.up ? worker.phases.data() : output, plan.problem().y_dtype, plan.problem().y()};
   plan.forward(context_, x, s.packed.at(rows), s.bias ? s.bias.value() : nullptr, y, worker.workspace.data());
   if (s.up)
-    interleave::forward(context_, {.sources = phase_windows<interleave::Source>(y, s.out.c),
-                                   .y = {output, dtype_, {1, rows, s.out.w, s.out.c}}});
+    pixel_shuffle::forward(context_, {.sources = phase_windows<pixel_shuffle::Source>(y, s.out.c),
+                                      .y = {output, dtype_, {1, rows, s.out.w, s.out.c}}});
   const std::lock_guard lock(progress_mutex_);
   work_done_ += s.work(rows);
   if (progress_) (*progress_)(std::min(work_done_ / work_, 1.0));
@@ -402,9 +401,9 @@ void BandedTransformNet::write_picture(Stage& s, const RowProvider& input, std::
     float* rows_f32 = worker.output_rows.as<float>();
     compute_rows(worker, s, first, rows, input, rows_f32);
     const TensorView band{rows_f32, DType::F32, {1, rows, s.out.w, 3}};
-    if (config_.output == OutputRange::Tanh150) tanh_output::forward(context_, band, band);
+    if (config_.output == OutputRange::Tanh150) tanh_output_forward(context_, band, band);
     auto* bytes = reinterpret_cast<std::uint8_t*>(rows_f32 + s.band_rows * s.out.w * 3);
-    picture::to_bytes(context_, band, bytes);
+    image_convert::to_bytes(context_, band, bytes);
     for (std::int64_t i = 0; i < std::min(rows, height_ - first); ++i)
       std::memcpy(result + (first + i) * width_ * 3, bytes + i * s.out.w * 3, width_ * 3);
   });

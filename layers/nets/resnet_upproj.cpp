@@ -8,12 +8,12 @@
 #include <span>
 #include <utility>
 
-#include "kernels/batch_norm/batch_norm.hpp"
+#include "kernels/norm/batch_norm.hpp"
 #include "layers/conv2d_layer.hpp"
-#include "layers/interleave_layer.hpp"
 #include "layers/max_pool_layer.hpp"
 #include "layers/nets/feature_names.hpp"
 #include "layers/picture_layers.hpp"
+#include "layers/pixel_shuffle_layer.hpp"
 
 namespace chiaro {
 
@@ -185,13 +185,14 @@ class Builder {
     for (const auto& tap : kTaps)
       phases.push_back(
           conv(fmt::format("{}_Conv{}", layer, tap.letter), x_, {.pad = tap_padding(tap, config_.padding)}));
-    const InterleaveOptions first{.channels = k, .relu = true, .rest_is_taken = true};
-    TensorId branch = graph_.add(prefix_ + layer + "_br1", std::make_unique<InterleaveLayer>(first), phases);
+    const PixelShuffleOptions first{.channels = k, .relu = true, .rest_is_taken = true};
+    TensorId branch =
+        graph_.add(prefix_ + layer + "_br1", std::make_unique<PixelShuffleLayer>(first), phases);
     branch = conv(layer + "_Conv", branch, {.pad = {1, 1, 1, 1}});
     phases.push_back(branch);
-    const InterleaveOptions second{
+    const PixelShuffleOptions second{
         .channels = k, .first_channel = k, .add = true, .relu = true, .rest_is_taken = true};
-    x_ = graph_.add(prefix_ + layer + "_sum", std::make_unique<InterleaveLayer>(second), phases);
+    x_ = graph_.add(prefix_ + layer + "_sum", std::make_unique<PixelShuffleLayer>(second), phases);
   }
 
   // Notes the current tensor under a feature name; true when nothing deeper is wanted.

@@ -9,9 +9,9 @@
 #include "engine/rng.hpp"
 #include "layers/batch_norm_layer.hpp"
 #include "layers/conv2d_layer.hpp"
-#include "layers/interleave_layer.hpp"
 #include "layers/max_pool_layer.hpp"
 #include "layers/picture_layers.hpp"
+#include "layers/pixel_shuffle_layer.hpp"
 
 namespace chiaro {
 
@@ -101,9 +101,9 @@ class TrainingBuilder {
       const Extents& e = shapes_.at(name + ".weight");
       phases.push_back(convolve(name, x_, {.pad = tap_padding(e[1], e[2])}));
     }
-    const InterleaveOptions options{.channels = graph_.shape(phases[0]).c};
+    const PixelShuffleOptions options{.channels = graph_.shape(phases[0]).c};
     const TensorId whole =
-        graph_.add(scope + "_interleave", std::make_unique<InterleaveLayer>(options), phases);
+        graph_.add(scope + "_interleave", std::make_unique<PixelShuffleLayer>(options), phases);
     return normalize(scope + "_BN", whole, relu);
   }
 

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
-#include "kernels/row_mix/row_mix.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/norm/row_mix.hpp"
 
 namespace chiaro {
 

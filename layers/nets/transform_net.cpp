@@ -40,14 +40,14 @@ class TransformNetBuilder {
     const std::int64_t w = config_.width;
     const bool reflect = config_.padding == Padding::Reflect;
     const bool nearest = config_.upsample == Upsample::Nearest;
-    const Border next_conv3 = reflect ? Border::uniform(1) : Border{};
-    const Border next_up = reflect && nearest ? Border::uniform(1, BorderMode::Replicate) : Border{};
-    const Border next_conv9 = reflect ? Border::uniform(4) : Border{};
+    const Pad next_conv3 = reflect ? Pad::uniform(1) : Pad{};
+    const Pad next_up = reflect && nearest ? Pad::uniform(1, PadMode::Replicate) : Pad{};
+    const Pad next_conv9 = reflect ? Pad::uniform(4) : Pad{};
 
     TensorId x = picture;
     const std::int64_t extra_h = (4 - shape.h % 4) % 4, extra_w = (4 - shape.w % 4) % 4;
     if (extra_h || extra_w)
-      x = graph_.add("whole", std::make_unique<BorderLayer>(Border{0, extra_h, 0, extra_w}, DType::F32), {x});
+      x = graph_.add("whole", std::make_unique<BorderLayer>(Pad{0, extra_h, 0, extra_w}, DType::F32), {x});
     x = graph_.add("picture", std::make_unique<BorderLayer>(next_conv9, dtype_), {x});
 
     x = conv("conv1", x, w, 9, 1);
@@ -97,17 +97,15 @@ class TransformNetBuilder {
     return graph_.add(name, std::make_unique<UpsampleConvLayer>(weight, zero_pad), {x});
   }
 
-  TensorId norm(const std::string& name, TensorId x, Border out_border) {
+  TensorId norm(const std::string& name, TensorId x, Pad out_pad) {
     return add_norm(name, {x},
-                    {.eps = static_cast<float>(config_.norm_eps), .relu = true, .out_border = out_border});
+                    {.eps = static_cast<float>(config_.norm_eps), .relu = true, .out_pad = out_pad});
   }
 
-  TensorId norm_add(const std::string& name, TensorId x, TensorId skip, Border skip_border,
-                    Border out_border) {
-    return add_norm(name, {x, skip},
-                    {.eps = static_cast<float>(config_.norm_eps),
-                     .out_border = out_border,
-                     .residual_border = skip_border});
+  TensorId norm_add(const std::string& name, TensorId x, TensorId skip, Pad skip_border, Pad out_pad) {
+    return add_norm(
+        name, {x, skip},
+        {.eps = static_cast<float>(config_.norm_eps), .out_pad = out_pad, .residual_pad = skip_border});
   }
 
   TensorId add_norm(const std::string& name, std::vector<TensorId> inputs,

@@ -5,7 +5,7 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/weights_file.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 #include "layers/nets/transform_model.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/run_program.hpp"

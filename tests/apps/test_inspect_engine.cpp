@@ -11,7 +11,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/session.hpp"
-#include "kernels/picture/picture.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "layers/nets/transform_model.hpp"
 #include "tests/support/error_of.hpp"
@@ -98,7 +98,7 @@ TEST_CASE("inspect_engine activations: the features as the library computes them
   const auto ids = network->build(graph, input, DType::F32, layers, "");
   for (const auto& [layer, id] : ids) graph.keep(id);
   Session session(std::move(graph), {});
-  picture::to_tensor(context, decode_image(at.picture).pixels.data(), session.tensor(input));
+  image_convert::to_tensor(context, decode_image(at.picture).pixels.data(), session.tensor(input));
   session.forward();
   CHECK(file.shape("conv1_2") == std::vector<std::int64_t>{1, 40, 56, 4});
   CHECK(file.shape("relu2_1") == std::vector<std::int64_t>{1, 20, 28, 8});

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "apps/training/optimizer.hpp"
-#include "kernels/adam/adam.hpp"
+#include "kernels/optimizer/adam.hpp"
 
 using namespace chiaro;
 

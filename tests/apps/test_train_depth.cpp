@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "engine/checkpoint.hpp"
-#include "kernels/common/context.hpp"
+#include "kernels/base/context.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/error_of.hpp"

@@ -7,7 +7,7 @@
 #include <random>
 #include <thread>
 
-#include "kernels/common/context.hpp"
+#include "kernels/base/context.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"

@@ -8,7 +8,7 @@
 #include "apps/common/program.hpp"
 #include "engine/checkpoint.hpp"
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/tiny_training.hpp"
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
-#include "kernels/common/bf16.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/bf16.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::both_devices {
 

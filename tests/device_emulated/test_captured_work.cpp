@@ -1,8 +1,8 @@
 #include "engine/buffer.hpp"
-#include "kernels/adam/adam.hpp"
-#include "kernels/channel_affine/channel_affine.hpp"
-#include "kernels/common/captured_work.hpp"
+#include "kernels/base/captured_work.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 #include "kernels/losses/losses.hpp"
+#include "kernels/optimizer/adam.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 #include "tests/support/error_of.hpp"
 
@@ -48,7 +48,7 @@ TEST_CASE("captured work: nothing runs while it is recorded, replays see memory 
   synchronize(context);
   auto work = CapturedWork::record(context, [&] {
     x.send();
-    channel_affine::forward(context, x.view(), vectors.as<float>(), vectors.as<float>() + 2, y.view());
+    channel_affine_forward(context, x.view(), vectors.as<float>(), vectors.as<float>() + 2, y.view());
     y.fetch();
   });
   CHECK(work.operations() == 3);

@@ -1,7 +1,7 @@
 // Convolution plans on both devices: the GPU's are our own kernels under emulation, cuDNN's on a GPU.
-#include "kernels/assign/assign.hpp"
 #include "kernels/conv2d/conv2d.hpp"
-#include "kernels/conv_transpose2d/conv_transpose2d.hpp"
+#include "kernels/conv2d/conv_transpose2d.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 
 namespace chiaro::both_devices {
@@ -28,7 +28,7 @@ void check_convolution(conv2d::Problem problem) {
     const auto x = a.input<T>(problem.x, 3), dy = a.input<T>(problem.y(), 4);
     const Shape k{1, 1, 1, problem.k};
     const TensorView own_bias{a.workspace(problem.k * size_of(plan->bias_dtype())), plan->bias_dtype(), k};
-    if (bias) assign::run(context, {bias, DType::F32, k}, own_bias, kOverwrite);
+    if (bias) copy(context, {bias, DType::F32, k}, own_bias, kOverwrite);
     const auto forward = [&](ConstTensorView residual) {
       plan->forward(context, x, packed(Pass::Forward), bias ? own_bias.data : nullptr,
                     a.changed<T>(problem.y(), 5), space(Pass::Forward), residual);

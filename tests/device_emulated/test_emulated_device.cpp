@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "engine/buffer.hpp"
-#include "kernels/common/cuda/device.hpp"
 #include "kernels/conv2d/conv2d.hpp"
-#include "kernels/relu/relu.hpp"
+#include "kernels/cuda/device.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 #include "tests/simt/device_memory.hpp"
 #include "tests/simt/runtime.hpp"
@@ -82,7 +82,7 @@ TEST_CASE("emulated device: nothing runs before it is waited for") {
   const Buffer y(16, "y", MemoryKind::Device), host(16, "result", MemoryKind::Pinned);
   auto* result = host.as<float>();
   std::fill_n(result, 4, 7.0f);
-  relu::forward(context, {x.data(), DType::F32, kPictureShape}, {y.data(), DType::F32, kPictureShape});
+  relu_forward(context, {x.data(), DType::F32, kPictureShape}, {y.data(), DType::F32, kPictureShape});
   copy_async(context, result, y.data(), 16);
   CHECK(std::vector<float>(result, result + 4) == std::vector<float>{7, 7, 7, 7});
   synchronize(context);

@@ -1,8 +1,8 @@
 // The ops that do in one call what took several, through their public functions on both devices.
 #include "kernels/gram/gram.hpp"
 #include "kernels/gram/style_loss.hpp"
-#include "kernels/interleave/interleave.hpp"
-#include "kernels/max_pool/max_pool.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
+#include "kernels/pool/max_pool.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 
 namespace chiaro::both_devices {
@@ -49,15 +49,15 @@ TEST_CASE_TEMPLATE("fused ops on both devices: interleave backward through ReLU 
   for (const GradientMode mode : {kOverwrite, kAccumulate})
     check_same(kTolerance<T>, [mode](Context& context, Arrays& a) {
       const Shape doubled{2, 12, 16, 8}, wide{2, 6, 8, 16};
-      std::array<interleave::Target, 4> targets;
+      std::array<pixel_shuffle::Target, 4> targets;
       for (unsigned i = 0; i < 4; ++i) targets[i] = {a.changed<T>(wide, i), 0, 0, 8};
-      interleave::BackwardArgs args{.dy = a.input<T>(doubled, 5),
-                                    .targets = targets,
-                                    .zero_rest = mode == kOverwrite,
-                                    .y = a.input<T>(doubled, 6),
-                                    .dadd = a.changed<T>(doubled, 7),
-                                    .dadd_mode = mode};
-      interleave::backward(context, args);
+      pixel_shuffle::BackwardArgs args{.dy = a.input<T>(doubled, 5),
+                                       .targets = targets,
+                                       .zero_rest = mode == kOverwrite,
+                                       .y = a.input<T>(doubled, 6),
+                                       .dadd = a.changed<T>(doubled, 7),
+                                       .dadd_mode = mode};
+      pixel_shuffle::backward(context, args);
     });
 }
 

@@ -1,21 +1,18 @@
 // Every op that networks call, through its public function, on both devices.
-#include "kernels/adam/adam.hpp"
-#include "kernels/assign/assign.hpp"
-#include "kernels/batch_norm/batch_norm_training.hpp"
-#include "kernels/border/border.hpp"
-#include "kernels/channel_affine/channel_affine.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 #include "kernels/gram/gram.hpp"
-#include "kernels/instance_norm/instance_norm.hpp"
-#include "kernels/interleave/interleave.hpp"
 #include "kernels/losses/berhu.hpp"
 #include "kernels/losses/losses.hpp"
-#include "kernels/losses/relative.hpp"
-#include "kernels/max_pool/max_pool.hpp"
-#include "kernels/picture/picture.hpp"
-#include "kernels/relu/relu.hpp"
-#include "kernels/sgd/sgd.hpp"
-#include "kernels/tanh_output/tanh_output.hpp"
-#include "kernels/upsample/upsample.hpp"
+#include "kernels/losses/nmse.hpp"
+#include "kernels/norm/batch_norm_training.hpp"
+#include "kernels/norm/instance_norm.hpp"
+#include "kernels/optimizer/adam.hpp"
+#include "kernels/optimizer/sgd.hpp"
+#include "kernels/pad/pad.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
+#include "kernels/pool/max_pool.hpp"
+#include "kernels/resample/upsample.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 #include "tests/support/error_of.hpp"
 
@@ -33,20 +30,20 @@ TEST_CASE_TEMPLATE("ops on both devices: element by element", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
     const auto x = a.input<T>(kOpShape, 1), dy = a.input<T>(kOpShape, 2);
     auto y = a.output<T>(kOpShape);
-    relu::forward(context, x, y);
-    relu::backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
-    relu::backward(context, y, dy, a.changed<T>(kOpShape, 3), kAccumulate);
+    relu_forward(context, x, y);
+    relu_backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
+    relu_backward(context, y, dy, a.changed<T>(kOpShape, 3), kAccumulate);
     y = a.output<T>(kOpShape);
-    tanh_output::forward(context, x, y);
-    tanh_output::backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
+    tanh_output_forward(context, x, y);
+    tanh_output_backward(context, y, dy, a.output<T>(kOpShape), kOverwrite);
     const float* mean = a.input(normal_values<float>(kOpShape.c, 4));
     const float* scale = a.input(normal_values<float>(kOpShape.c, 5));
-    channel_affine::forward(context, x, mean, scale, a.output<T>(kOpShape));
-    channel_affine::backward(context, dy, scale, a.changed<T>(kOpShape, 6), kAccumulate);
-    assign::run(context, x, a.output<T>(kOpShape), kOverwrite);
-    assign::run(context, x, a.output<float>(kOpShape), kOverwrite);
-    assign::run(context, x, a.changed<T>(kOpShape, 7), kAccumulate);
-    assign::run(context, x, {}, GradientMode::Ignore);
+    channel_affine_forward(context, x, mean, scale, a.output<T>(kOpShape));
+    channel_affine_backward(context, dy, scale, a.changed<T>(kOpShape, 6), kAccumulate);
+    copy(context, x, a.output<T>(kOpShape), kOverwrite);
+    copy(context, x, a.output<float>(kOpShape), kOverwrite);
+    copy(context, x, a.changed<T>(kOpShape, 7), kAccumulate);
+    copy(context, x, {}, GradientMode::Ignore);
   });
 }
 
@@ -56,31 +53,31 @@ TEST_CASE("ops on both devices: pictures as bytes") {
     std::vector<std::uint8_t> rgb(static_cast<std::size_t>(s.count()));
     for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(37 * i);
     const auto y = a.output<float>(s);
-    picture::to_tensor(context, a.input(rgb), y);
+    image_convert::to_tensor(context, a.input(rgb), y);
     auto* bytes = a.output<std::uint8_t>(s.count());
-    picture::to_bytes(context, y, bytes);
+    image_convert::to_bytes(context, y, bytes);
   });
 }
 
 TEST_CASE_TEMPLATE("ops on both devices: borders and windows", T, float, bf16) {
-  for (const BorderMode mode : {BorderMode::Reflect, BorderMode::Replicate})
+  for (const PadMode mode : {PadMode::Reflect, PadMode::Replicate})
     check_same(kTolerance<T>, [&](Context& context, Arrays& a) {
-      const Border border{1, 2, 3, 0, mode};
+      const Pad border{1, 2, 3, 0, mode};
       const Shape outer = border.outer(kOpShape);
-      border::forward(context, a.input<T>(kOpShape, 1), a.output<T>(outer), border);
-      border::backward(context, a.input<T>(outer, 2), a.changed<T>(kOpShape, 3), kAccumulate, border);
-      border::fill_in_place(context, a.changed<T>(outer, 4), border);
-      border::fold_in_place(context, a.changed<T>(outer, 5), border);
+      pad::forward(context, a.input<T>(kOpShape, 1), a.output<T>(outer), border);
+      pad::backward(context, a.input<T>(outer, 2), a.changed<T>(kOpShape, 3), kAccumulate, border);
+      pad::fill_in_place(context, a.changed<T>(outer, 4), border);
+      pad::fold_in_place(context, a.changed<T>(outer, 5), border);
       const Shape window{2, 3, 4, 8};
-      border::crop_forward(context, a.input<T>(kOpShape, 6), a.output<T>(window), 1, 2);
-      border::crop_backward(context, a.input<T>(window, 7), a.output<T>(kOpShape), kOverwrite, 1, 2);
+      pad::crop_forward(context, a.input<T>(kOpShape, 6), a.output<T>(window), 1, 2);
+      pad::crop_backward(context, a.input<T>(window, 7), a.output<T>(kOpShape), kOverwrite, 1, 2);
     });
 }
 
 TEST_CASE_TEMPLATE("ops on both devices: instance norm", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
-    instance_norm::Attributes attributes{.relu = true, .out_border = Border::uniform(1)};
-    const Shape outer = attributes.out_border.outer(kOpShape);
+    instance_norm::Attributes attributes{.relu = true, .out_pad = Pad::uniform(1)};
+    const Shape outer = attributes.out_pad.outer(kOpShape);
     const auto x = a.input<T>(kOpShape, 1, 0.5f), residual = a.input<T>(kOpShape, 2);
     const float* gamma = a.input(normal_values<float>(kOpShape.c, 3, 1));
     const float* beta = a.input(normal_values<float>(kOpShape.c, 4));
@@ -174,9 +171,9 @@ TEST_CASE_TEMPLATE("ops on both devices: Gram matrix and losses", T, float, bf16
                                 a.workspace(losses::tv_workspace_bytes(context, kOpShape)),
                                 a.changed<T>(kOpShape, 9), kAccumulate);
     auto* inverse = a.output<float>(kOpShape.n);
-    losses::relative_forward(context, f, other, 0.5, a.output<float>(1), inverse,
-                             a.workspace(losses::relative_workspace_bytes(context, kOpShape)));
-    losses::relative_backward(context, f, other, inverse, 0.5, a.output<T>(kOpShape), kOverwrite);
+    losses::nmse_forward(context, f, other, 0.5, a.output<float>(1), inverse,
+                         a.workspace(losses::nmse_workspace_bytes(context, kOpShape)));
+    losses::nmse_backward(context, f, other, inverse, 0.5, a.output<T>(kOpShape), kOverwrite);
     auto* state = a.output<float>(losses::kBerhuStateSize);
     const auto depth = a.input<float>(kOpShape, 6, 1.0f);  // some below 0: missing
     losses::berhu_forward(context, f, depth, 2, a.output<float>(1), state,
@@ -188,17 +185,17 @@ TEST_CASE_TEMPLATE("ops on both devices: Gram matrix and losses", T, float, bf16
 TEST_CASE_TEMPLATE("ops on both devices: interleave, upsample, max pool", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {
     const Shape doubled{2, 12, 16, 8};
-    std::array<interleave::Source, 4> sources;
-    std::array<interleave::Target, 4> targets;
+    std::array<pixel_shuffle::Source, 4> sources;
+    std::array<pixel_shuffle::Target, 4> targets;
     for (unsigned i = 0; i < 4; ++i) {
       sources[i] = {a.input<T>(kOpShape, i)};
       targets[i] = {a.output<T>(kOpShape)};
     }
     const auto dy = a.input<T>(doubled, 9);
-    interleave::forward(
+    pixel_shuffle::forward(
         context,
         {.sources = sources, .add = a.input<T>(doubled, 8), .y = a.output<T>(doubled), .relu = true});
-    interleave::backward(context, {.dy = dy, .targets = targets, .zero_rest = true});
+    pixel_shuffle::backward(context, {.dy = dy, .targets = targets, .zero_rest = true});
     upsample::upsample_nearest_forward(context, sources[0].t, a.output<T>(doubled));
     upsample::upsample_nearest_backward(context, dy, a.changed<T>(kOpShape, 10), kAccumulate);
     auto* folded = a.output<float>(16 * 4 * 3);

@@ -6,7 +6,7 @@
 
 #include "apps/training/optimizer.hpp"
 #include "engine/param_store.hpp"
-#include "kernels/common/captured_work.hpp"
+#include "kernels/base/captured_work.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 #include "tests/support/error_of.hpp"
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "engine/data/depth_loader.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/support/depth_pictures.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/picture_folder.hpp"

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "engine/data/depth_transform.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/support/depth_pictures.hpp"
 
 using namespace chiaro;

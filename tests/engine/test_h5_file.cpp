@@ -85,8 +85,7 @@ double half_value(std::uint16_t half) {
   return half & 0x8000 ? -magnitude : magnitude;
 }
 
-TEST_CASE(
-    "half: every finite half, the midpoints between neighbors and their surroundings round correctly") {
+TEST_CASE("half: every finite half, the midpoints between neighbors and their surroundings round correctly") {
   std::int64_t wrong = 0;
   for (std::uint16_t half = 0; half < 0x7c00; ++half) {
     const auto below = static_cast<float>(half_value(half));

@@ -5,7 +5,7 @@
 
 #include "engine/image/image.hpp"
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 using namespace chiaro;
 

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/support/picture_folder.hpp"
 
 using namespace chiaro;

@@ -2,7 +2,7 @@
 
 #include "engine/memory_planner.hpp"
 #include "engine/rng.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 using namespace chiaro;
 

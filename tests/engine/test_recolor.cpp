@@ -98,7 +98,7 @@ TEST_CASE("loader: recolored batches are the plain ones, each sample with its ow
     CHECK(expected.pixels != found.pixels);
     for (std::uint64_t j = 0; j < 2; ++j)
       recolor(random_colors(9, 2 * static_cast<std::uint64_t>(index) + j, 0.75),
-               std::span(expected.pixels).subspan(j * 16 * 16 * 3, 16 * 16 * 3));
+              std::span(expected.pixels).subspan(j * 16 * 16 * 3, 16 * 16 * 3));
     CHECK(expected.pixels == found.pixels);
   }
 }

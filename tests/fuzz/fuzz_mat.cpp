@@ -2,7 +2,7 @@
 #include <cstdlib>
 
 #include "engine/io/file_kind.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/fuzz/memory_path.hpp"
 #include "weights_import/files/mat_file.hpp"
 #include "weights_import/matconvnet_upproj.hpp"

@@ -1,5 +1,5 @@
 // The reader of NumPy dictionaries on arbitrary bytes: an Error or tensors, nothing else.
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/fuzz/import_all.hpp"
 #include "tests/fuzz/memory_path.hpp"
 #include "weights_import/files/numpy_dictionary.hpp"

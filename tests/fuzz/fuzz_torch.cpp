@@ -1,5 +1,5 @@
 // The readers of both PyTorch formats on arbitrary bytes: an Error or tensors, nothing else.
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/fuzz/import_all.hpp"
 #include "tests/fuzz/memory_path.hpp"
 #include "weights_import/files/torch_legacy.hpp"

@@ -1,7 +1,7 @@
 // Tries to make every kind of network of an opened file.
 #pragma once
 #include "engine/io/weights_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/network_imports.hpp"
 
 inline void import_all(const chiaro::TensorFile& file) {

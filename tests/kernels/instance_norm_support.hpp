@@ -1,7 +1,7 @@
 // One instance normalization with all its tensors, its exact results and those of the plain loops.
 #pragma once
-#include "kernels/instance_norm/instance_norm.hpp"
-#include "kernels/instance_norm/instance_norm_reference.hpp"
+#include "kernels/norm/instance_norm.hpp"
+#include "kernels/norm/instance_norm_reference.hpp"
 #include "tests/kernels/memory_ops_support.hpp"
 
 namespace chiaro::instance_norm {
@@ -9,7 +9,7 @@ namespace chiaro::instance_norm {
 struct Case {
   Shape shape;
   bool relu, residual;
-  Border out, residual_border;
+  Pad out, residual_pad;
   bool per_picture = false;
 
   std::int64_t parameters() const { return (per_picture ? shape.n : 1) * shape.c; }
@@ -18,21 +18,17 @@ struct Case {
 inline std::vector<Case> cases() {
   return {
       {{1, 5, 7, 3}, false, false, {}, {}},
-      {{2, 13, 9, 5}, true, false, Border::uniform(1), {}},
-      {{3, 8, 8, 8}, false, true, {1, 2, 3, 0}, Border::uniform(2)},
-      {{1, 31, 33, 16}, true, true, Border::uniform(1, BorderMode::Replicate), {0, 1, 2, 3}},
+      {{2, 13, 9, 5}, true, false, Pad::uniform(1), {}},
+      {{3, 8, 8, 8}, false, true, {1, 2, 3, 0}, Pad::uniform(2)},
+      {{1, 31, 33, 16}, true, true, Pad::uniform(1, PadMode::Replicate), {0, 1, 2, 3}},
       {{2, 5, 6, 32}, true, false, {4, 4, 5, 5}, {}},
-      {{1, 64, 64, 32}, true, false, Border::uniform(1), {}},
+      {{1, 64, 64, 32}, true, false, Pad::uniform(1), {}},
       {{1, 40, 700, 30}, false, true, {0, 0, 1, 0}, {}},  // rows longer than a block
-      {{2, 7, 6, 200},
-       true,
-       true,
-       Border::uniform(3, BorderMode::Replicate),
-       Border::uniform(1)},  // channel slices
+      {{2, 7, 6, 200}, true, true, Pad::uniform(3, PadMode::Replicate), Pad::uniform(1)},  // channel slices
       {{1, 1, 7, 3}, true, false, {}, {}},
       {{1, 300, 1, 3}, false, false, {2, 2, 0, 0}, {}},
       {{1, 6, 5, 3}, true, false, {}, {}, true},
-      {{3, 8, 9, 8}, true, true, Border::uniform(1), Border::uniform(2), true},
+      {{3, 8, 9, 8}, true, true, Pad::uniform(1), Pad::uniform(2), true},
       {{2, 7, 6, 200}, true, false, {}, {}, true},
   };
 }
@@ -53,7 +49,7 @@ struct Problem {
   Problem(const Case& case_, unsigned seed)
       : k(case_),
         x(k.shape),
-        residual(k.residual_border.outer(k.shape)),
+        residual(k.residual_pad.outer(k.shape)),
         y(k.out.outer(k.shape)),
         dy(y.shape),
         dx(k.shape),
@@ -81,8 +77,8 @@ struct Problem {
     return {.eps = 1e-5f,
             .relu = k.relu,
             .per_picture = k.per_picture,
-            .out_border = k.out,
-            .residual_border = k.residual_border};
+            .out_pad = k.out,
+            .residual_pad = k.residual_pad};
   }
   ForwardArgs forward_args() {
     return {.x = x,

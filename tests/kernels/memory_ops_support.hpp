@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::memory_ops {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/context.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/context.hpp"
+#include "kernels/base/tensor.hpp"
 
 namespace chiaro::testing {
 

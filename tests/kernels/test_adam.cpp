@@ -1,5 +1,5 @@
-#include "kernels/adam/adam.hpp"
-#include "kernels/adam/adam_reference.hpp"
+#include "kernels/optimizer/adam.hpp"
+#include "kernels/optimizer/adam_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

@@ -1,5 +1,5 @@
-#include "kernels/batch_norm/batch_norm.hpp"
-#include "kernels/batch_norm/batch_norm_reference.hpp"
+#include "kernels/norm/batch_norm.hpp"
+#include "kernels/norm/batch_norm_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

@@ -1,7 +1,7 @@
 #include <limits>
 
-#include "kernels/batch_norm/batch_norm_training.hpp"
-#include "kernels/batch_norm/batch_norm_training_reference.hpp"
+#include "kernels/norm/batch_norm_training.hpp"
+#include "kernels/norm/batch_norm_training_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 #include "tests/kernels/test_conv2d_harness.hpp"
 
 using namespace chiaro;

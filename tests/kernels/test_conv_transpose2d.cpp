@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "kernels/conv_transpose2d/conv_transpose2d.hpp"
+#include "kernels/conv2d/conv_transpose2d.hpp"
 #include "tests/kernels/test_conv2d_harness.hpp"
 
 using namespace chiaro;

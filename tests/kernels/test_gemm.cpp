@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "kernels/common/build_config.hpp"
+#include "kernels/base/build_config.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/gemm/gemm_reference.hpp"
 #include "tests/kernels/op_testing.hpp"

@@ -1,6 +1,6 @@
-#include "kernels/instance_norm/instance_norm.hpp"
+#include "kernels/norm/instance_norm.hpp"
 
-#include "kernels/instance_norm/instance_norm_reference.hpp"
+#include "kernels/norm/instance_norm_reference.hpp"
 #include "tests/kernels/instance_norm_support.hpp"
 
 namespace chiaro::instance_norm {
@@ -154,7 +154,7 @@ TEST_CASE_TEMPLATE("instance_norm: bands of rows give what the whole picture giv
 
 TEST_CASE("instance_norm: ignored gradients are not touched") {
   Context context;
-  Problem<float> p({{2, 6, 5, 3}, true, true, Border::uniform(1), Border::uniform(2)}, 7);
+  Problem<float> p({{2, 6, 5, 3}, true, true, Pad::uniform(1), Pad::uniform(2)}, 7);
   const auto dx = p.dx.values, dresidual = p.dresidual.values;
   const auto dgamma = p.dgamma;
   p.run(context, GradientMode::Ignore);
@@ -166,7 +166,7 @@ TEST_CASE("instance_norm: ignored gradients are not touched") {
 TEST_CASE("instance_norm: wrong arguments are named") {
   Context context;
   const Shape s{1, 4, 5, 3};
-  Problem<float> p({s, false, true, Border::uniform(1), Border::uniform(2)}, 8);
+  Problem<float> p({s, false, true, Pad::uniform(1), Pad::uniform(2)}, 8);
   const auto forward_error = [&](auto&& change) {
     ForwardArgs args = p.forward_args();
     change(args);
@@ -181,7 +181,7 @@ TEST_CASE("instance_norm: wrong arguments are named") {
         "instance_norm forward: gamma is missing");
   CHECK(forward_error([](ForwardArgs& a) { a.workspace = nullptr; }) ==
         "instance_norm forward: the workspace is missing");
-  CHECK(contains(forward_error([](ForwardArgs& a) { a.attr.out_border = Border::uniform(4); }),
+  CHECK(contains(forward_error([](ForwardArgs& a) { a.attr.out_pad = Pad::uniform(4); }),
                  "needs a larger picture than (1,4,5,3)"));
 
   BackwardArgs args = p.backward_args(GradientMode::Overwrite);

@@ -1,5 +1,5 @@
 // The reference in double against central differences: what every other gradient test leans on.
-#include "kernels/instance_norm/instance_norm_reference.hpp"
+#include "kernels/norm/instance_norm_reference.hpp"
 #include "tests/kernels/memory_ops_support.hpp"
 
 namespace chiaro::instance_norm {
@@ -8,12 +8,11 @@ using namespace chiaro::memory_ops;
 
 namespace {
 
-void check_reference(const Shape& s, bool relu, bool with_residual, const Border& out,
-                     const Border& residual_border) {
-  const Attributes attr{.eps = 1e-5f, .relu = relu, .out_border = out, .residual_border = residual_border};
+void check_reference(const Shape& s, bool relu, bool with_residual, const Pad& out, const Pad& residual_pad) {
+  const Attributes attr{.eps = 1e-5f, .relu = relu, .out_pad = out, .residual_pad = residual_pad};
   auto x = random_doubles(s.count(), 1, 0.3, 1.5);
   auto gamma = random_doubles(s.c, 2, 1, 0.5), beta = random_doubles(s.c, 3);
-  auto residual = random_doubles(residual_border.outer(s).count(), 4);
+  auto residual = random_doubles(residual_pad.outer(s).count(), 4);
   const auto dy = random_doubles(out.outer(s).count(), 5);
   std::vector<double> y(dy.size()), mean(s.n * s.c), rstd(s.n * s.c);
   const auto loss = [&] {
@@ -39,9 +38,9 @@ void check_reference(const Shape& s, bool relu, bool with_residual, const Border
 
 TEST_CASE("instance_norm: the reference's gradients equal central differences") {
   check_reference({1, 4, 3, 2}, false, false, {}, {});
-  check_reference({2, 4, 5, 3}, true, false, Border::uniform(1), {});
-  check_reference({2, 3, 4, 3}, false, true, {2, 1, 0, 3}, Border::uniform(1));
-  check_reference({1, 5, 4, 3}, true, true, {1, 3, 2, 0, BorderMode::Replicate}, {0, 1, 2, 0});
+  check_reference({2, 4, 5, 3}, true, false, Pad::uniform(1), {});
+  check_reference({2, 3, 4, 3}, false, true, {2, 1, 0, 3}, Pad::uniform(1));
+  check_reference({1, 5, 4, 3}, true, true, {1, 3, 2, 0, PadMode::Replicate}, {0, 1, 2, 0});
 }
 
 }  // namespace chiaro::instance_norm

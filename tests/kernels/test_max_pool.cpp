@@ -1,7 +1,7 @@
 #include <limits>
 
-#include "kernels/max_pool/max_pool.hpp"
-#include "kernels/max_pool/max_pool_reference.hpp"
+#include "kernels/pool/max_pool.hpp"
+#include "kernels/pool/max_pool_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

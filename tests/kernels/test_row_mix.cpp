@@ -1,6 +1,6 @@
-#include "kernels/row_mix/row_mix.hpp"
+#include "kernels/norm/row_mix.hpp"
 
-#include "kernels/row_mix/row_mix_reference.hpp"
+#include "kernels/norm/row_mix_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

@@ -1,4 +1,4 @@
-#include "kernels/running_average/running_average.hpp"
+#include "kernels/optimizer/running_average.hpp"
 
 #include "tests/kernels/op_testing.hpp"
 

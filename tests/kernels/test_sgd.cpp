@@ -1,5 +1,5 @@
-#include "kernels/sgd/sgd.hpp"
-#include "kernels/sgd/sgd_reference.hpp"
+#include "kernels/optimizer/sgd.hpp"
+#include "kernels/optimizer/sgd_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
 
 namespace chiaro {

@@ -1,8 +1,8 @@
-#include "kernels/upsample/upsample.hpp"
+#include "kernels/resample/upsample.hpp"
 
-#include "kernels/border/border.hpp"
-#include "kernels/interleave/interleave.hpp"
-#include "kernels/upsample/upsample_reference.hpp"
+#include "kernels/pad/pad.hpp"
+#include "kernels/pixel_shuffle/pixel_shuffle.hpp"
+#include "kernels/resample/upsample_reference.hpp"
 #include "tests/kernels/memory_ops_support.hpp"
 
 namespace chiaro::upsample {
@@ -99,22 +99,22 @@ TEST_CASE("upsample: a folded 2x2 convolution equals upsampling and a 3x3 convol
   Context context;
   const std::int64_t k = 5;
   for (const Shape& s : kShapes) {
-    Dense<float> x(s), up(doubled(s)), up_padded(Border::uniform(1).outer(up.shape));
+    Dense<float> x(s), up(doubled(s)), up_padded(Pad::uniform(1).outer(up.shape));
     x.fill_integers(6);
     const auto w = integers(k * 9 * s.c, 7);
     upsample_nearest_forward(context, x, up);
-    border::forward(context, up, up_padded, Border::uniform(1));
+    pad::forward(context, up, up_padded, Pad::uniform(1));
     const Dense<float> expected = convolve(up_padded, w, k, 3);
 
     std::vector<float> w4(4 * k * 4 * s.c, -1.0f);
     fold_weights(context, w.data(), k, s.c, w4.data());
-    const auto replicate = Border::uniform(1, BorderMode::Replicate);
+    const auto replicate = Pad::uniform(1, PadMode::Replicate);
     Dense<float> x_padded(replicate.outer(s)), y(expected.shape);
-    border::forward(context, x, x_padded, replicate);
+    pad::forward(context, x, x_padded, replicate);
     const Dense<float> phases = convolve(x_padded, w4, 4 * k, 2);
-    interleave::ForwardArgs args{.sources = {}, .y = y};
+    pixel_shuffle::ForwardArgs args{.sources = {}, .y = y};
     for (int phase = 0; phase < 4; ++phase) args.sources[phase] = {phases, phase / 2, phase % 2, phase * k};
-    interleave::forward(context, args);
+    pixel_shuffle::forward(context, args);
     CHECK(y.same_bits(expected));
   }
 }

@@ -3,8 +3,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include "kernels/common/cuda/cudnn_library.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
+#include "kernels/cuda/cudnn_library.hpp"
 
 int main(int argc, char** argv) {
   try {

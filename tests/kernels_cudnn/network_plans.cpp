@@ -4,7 +4,7 @@
 #include "engine/config/config.hpp"
 #include "engine/file_util.hpp"
 #include "engine/session_plan.hpp"
-#include "kernels/common/cuda/device_context.hpp"
+#include "kernels/cuda/device_context.hpp"
 #include "layers/nets/resnet_upproj_training.hpp"
 #include "layers/nets/transform_net.hpp"
 #include "layers/style_objective.hpp"

@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "engine/file_util.hpp"
-#include "kernels/common/cuda/device_context.hpp"
 #include "kernels/conv2d/convolution_graph_cudnn.hpp"
+#include "kernels/cuda/device_context.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 

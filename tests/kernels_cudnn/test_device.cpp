@@ -3,10 +3,10 @@
 
 #include "apps/common/program.hpp"
 #include "engine/buffer.hpp"
-#include "kernels/common/cuda/cublas_library.hpp"
-#include "kernels/common/cuda/cudnn_graph.hpp"
-#include "kernels/common/cuda/cudnn_library.hpp"
-#include "kernels/common/cuda/device.hpp"
+#include "kernels/cuda/cublas_library.hpp"
+#include "kernels/cuda/cudnn_graph.hpp"
+#include "kernels/cuda/cudnn_library.hpp"
+#include "kernels/cuda/device.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/run_program.hpp"
 

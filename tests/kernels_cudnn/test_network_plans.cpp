@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "kernels/common/cuda/cudnn_library.hpp"
+#include "kernels/cuda/cudnn_library.hpp"
 #include "tests/kernels_cudnn/network_plans.hpp"
 
 using namespace chiaro;

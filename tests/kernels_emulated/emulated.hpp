@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/bf16.hpp"
-#include "kernels/common/tensor_view.hpp"
+#include "kernels/base/bf16.hpp"
+#include "kernels/base/tensor.hpp"
 #include "tests/simt/runtime.hpp"
 #include "tests/simt/schedule.hpp"
 

@@ -1,6 +1,6 @@
-#include "kernels/batch_norm/batch_norm_training_cuda.hpp"
-#include "kernels/batch_norm/batch_norm_training_reference.hpp"
-#include "kernels/common/blocks.hpp"
+#include "kernels/base/blocks.hpp"
+#include "kernels/norm/batch_norm_training_cuda.hpp"
+#include "kernels/norm/batch_norm_training_reference.hpp"
 #include "tests/kernels_emulated/emulated.hpp"
 
 namespace chiaro::emulated {

@@ -1,5 +1,5 @@
-#include "kernels/common/channel_grid.hpp"
-#include "kernels/instance_norm/instance_norm_cuda.hpp"
+#include "kernels/base/channel_grid.hpp"
+#include "kernels/norm/instance_norm_cuda.hpp"
 #include "tests/kernels/instance_norm_support.hpp"
 #include "tests/kernels_emulated/emulated.hpp"
 
@@ -85,7 +85,7 @@ std::vector<Case> all_cases() {
   std::vector<Case> list;
   for (const Case& k : cases())
     if (k.shape.count() < 100000) list.push_back(k);
-  list.push_back({{2, 20, 21, 136}, true, true, Border::uniform(1), {}});
+  list.push_back({{2, 20, 21, 136}, true, true, Pad::uniform(1), {}});
   return list;
 }
 
@@ -184,7 +184,7 @@ TEST_CASE("instance_norm cuda: large means with small variances, constant pictur
 }
 
 TEST_CASE("instance_norm cuda: launches are what the header says, ignored gradients are not touched") {
-  const Problem<float> p({{2, 6, 5, 4}, true, true, Border::uniform(1), Border::uniform(2)}, 7);
+  const Problem<float> p({{2, 6, 5, 4}, true, true, Pad::uniform(1), Pad::uniform(2)}, 7);
   OnDevice<float> d(p);
   using Names = std::vector<std::string>;
   const Names sums = {"instance_norm_sums", "instance_norm_finish_sums"};
@@ -208,7 +208,7 @@ TEST_CASE("instance_norm cuda: launches are what the header says, ignored gradie
 }
 
 TEST_CASE_TEMPLATE("instance_norm cuda: every barrier is needed, and its absence found", T, float, bf16) {
-  const Problem<T> p({{1, 20, 21, 72}, true, true, Border::uniform(1), {}}, 3);
+  const Problem<T> p({{1, 20, 21, 72}, true, true, Pad::uniform(1), {}}, 3);
   emulated::check_barriers_are_needed([&] {
     OnDevice<T> d(p);
     d.run(kOverwrite);

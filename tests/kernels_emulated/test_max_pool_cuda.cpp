@@ -1,5 +1,5 @@
-#include "kernels/max_pool/max_pool_cuda.hpp"
-#include "kernels/max_pool/max_pool_reference.hpp"
+#include "kernels/pool/max_pool_cuda.hpp"
+#include "kernels/pool/max_pool_reference.hpp"
 #include "tests/kernels_emulated/emulated.hpp"
 
 namespace chiaro::emulated {

@@ -1,5 +1,5 @@
-#include "kernels/row_mix/row_mix_cuda.hpp"
-#include "kernels/row_mix/row_mix_reference.hpp"
+#include "kernels/norm/row_mix_cuda.hpp"
+#include "kernels/norm/row_mix_reference.hpp"
 #include "tests/kernels_emulated/emulated.hpp"
 
 namespace chiaro::emulated {

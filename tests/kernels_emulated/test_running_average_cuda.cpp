@@ -1,4 +1,4 @@
-#include "kernels/running_average/running_average_cuda.hpp"
+#include "kernels/optimizer/running_average_cuda.hpp"
 #include "tests/kernels_emulated/emulated.hpp"
 
 namespace chiaro::emulated {

@@ -3,7 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernels/common/reduce.cuh"
+#include "kernels/cuda/reduce.cuh"
 #include "tests/kernels_emulated/emulated.hpp"
 
 namespace chiaro::emulated {

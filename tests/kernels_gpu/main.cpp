@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "kernels/common/context.hpp"
+#include "kernels/base/context.hpp"
 
 int main(int argc, char** argv) {
   if (const auto status = chiaro::device_available(chiaro::Device::Cuda); !status.available) {

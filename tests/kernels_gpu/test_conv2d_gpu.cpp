@@ -2,7 +2,7 @@
 // every precision.
 #include <doctest/doctest.h>
 
-#include "kernels/assign/assign.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 #include "tests/kernels/test_conv2d_harness.hpp"
 #include "tests/kernels_gpu/device_array.hpp"
 
@@ -77,8 +77,7 @@ Results run_on_gpu(Context& context, const Problem& p, const Data& d, GradientMo
   const Shape k{1, 1, 1, p.k};
   DeviceArray bias(context, p.k * size_of(plan->bias_dtype()));
   if (p.bias)
-    assign::run(context, {b.data(), DType::F32, k}, {bias.data(), plan->bias_dtype(), k},
-                GradientMode::Overwrite);
+    copy(context, {b.data(), DType::F32, k}, {bias.data(), plan->bias_dtype(), k}, GradientMode::Overwrite);
   const auto forward = [&](const DeviceArray& out, ConstTensorView residual) {
     plan->forward(context, x_view, forward_weights.data(), p.bias ? bias.data() : nullptr,
                   {out.data(), p.y_dtype, p.y()}, forward_space.data(), residual);

@@ -3,7 +3,7 @@
 #pragma once
 #include <array>
 
-#include "kernels/adam/adam.hpp"
+#include "kernels/optimizer/adam.hpp"
 #include "layers/style_objective.hpp"
 #include "tests/layers/golden_support.hpp"
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "engine/session.hpp"
-#include "kernels/picture/picture.hpp"
+#include "kernels/elementwise/image_convert.hpp"
 #include "layers/nets/banded_transform_net.hpp"
 #include "tests/support/error_of.hpp"
 #include "tests/support/hash_weights.hpp"
@@ -50,10 +50,10 @@ Bytes run_graph(Context& context, ParamStore& store, const TransformNetConfig& c
   const TensorId output = build_transform_net(graph, store, input, config, dtype);
   graph.keep(output);
   Session session(std::move(graph), SessionOptions{});
-  picture::to_tensor(context, test_picture(height, width).data(), session.tensor(input));
+  image_convert::to_tensor(context, test_picture(height, width).data(), session.tensor(input));
   session.forward();
   Bytes result(static_cast<std::size_t>(height * width * 3));
-  picture::to_bytes(context, session.tensor(output), result.data());
+  image_convert::to_bytes(context, session.tensor(output), result.data());
   return result;
 }
 

@@ -140,8 +140,8 @@ TEST_CASE("session: the steps above contain every type of layer") {
     const StyleStep step(context, config);
     for (const auto& node : step.session().graph().nodes()) types.insert(node.layer->type());
   }
-  const std::set<std::string> all{"border",       "conv2d",        "conv_transpose2d", "crop",
-                                  "feature_loss", "instance_norm", "interleave",       "max_pool",
+  const std::set<std::string> all{"pad",          "conv2d",        "conv_transpose2d", "crop",
+                                  "feature_loss", "instance_norm", "pixel_shuffle",    "max_pool",
                                   "preprocess",   "relu",          "style_loss",       "tanh_output",
                                   "tv_loss",      "upsample_conv"};
   CHECK(types == all);

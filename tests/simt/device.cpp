@@ -1,4 +1,4 @@
-// The emulated device: what kernels/common/cuda declares for the rest of chiaro, without CUDA. A context of
+// The emulated device: what kernels/base/cuda declares for the rest of chiaro, without CUDA. A context of
 // Device::Cuda runs our kernels in the emulator and our own convolutions; cuDNN and cuBLAS refuse.
 #include <cstring>
 #include <map>
@@ -6,11 +6,11 @@
 #include <set>
 #include <thread>
 
-#include "kernels/common/cuda/device.hpp"
-#include "kernels/common/cuda/memory.hpp"
-#include "kernels/common/cuda/recording.hpp"
-#include "kernels/common/memory.hpp"
+#include "kernels/base/memory.hpp"
 #include "kernels/conv2d/implementations.hpp"
+#include "kernels/cuda/device.hpp"
+#include "kernels/cuda/memory.hpp"
+#include "kernels/cuda/recording.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "tests/simt/device_memory.hpp"
 #include "tests/simt/runtime.hpp"

@@ -1,7 +1,7 @@
 // What a CUDA kernel finds when the host compiler builds it: CUDA's qualifiers, built-in variables, vector
 // types, barriers, warp collectives, atomics and the few maths functions that our kernels use.
 //
-// Included by kernels/common/cuda_portable.hpp alone. README.md says how it works and what it does not show.
+// Included by kernels/base/cuda_portable.hpp alone. README.md says how it works and what it does not show.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/common/cuda_stream.hpp"
+#include "kernels/base/cuda_stream.hpp"
 #include "tests/simt/runtime.hpp"
 #include "tests/simt/stream.hpp"
 

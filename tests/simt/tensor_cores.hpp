@@ -3,7 +3,7 @@
 // Which lane holds which element is unspecified in CUDA; here lane l holds elements 8 l ... 8 l + 7 in row
 // order. Sums run in fp32 in the order of k: tensor cores round differently.
 #pragma once
-#include "kernels/common/bf16.hpp"
+#include "kernels/base/bf16.hpp"
 #include "tests/simt/simt.hpp"
 
 namespace nvcuda::wmma {

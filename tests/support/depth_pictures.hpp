@@ -4,7 +4,7 @@
 #include <string>
 
 #include "engine/image/image.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro::test {
 

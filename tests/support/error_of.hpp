@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro::test {
 

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro::test {
 

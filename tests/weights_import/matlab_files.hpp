@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/file_util.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace chiaro::test {

@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "engine/io/half.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "engine/io/file_kind.hpp"
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/input_file.hpp"
 #include "weights_import/files/mat_v5.hpp"
 #include "weights_import/files/mat_v73.hpp"

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

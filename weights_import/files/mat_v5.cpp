@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/mat_stream.hpp"
 #include "weights_import/files/mat_v5_parser.hpp"
 

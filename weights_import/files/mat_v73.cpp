@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/mat_text.hpp"
 
 namespace chiaro {

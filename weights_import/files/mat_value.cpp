@@ -1,6 +1,6 @@
 #include "weights_import/files/mat_value.hpp"
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

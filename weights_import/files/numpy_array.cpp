@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

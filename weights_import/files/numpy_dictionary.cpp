@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/io/h5_file.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/numpy_array.hpp"
 #include "weights_import/files/numpy_header.hpp"
 

@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/pickle.hpp"
 
 namespace chiaro {

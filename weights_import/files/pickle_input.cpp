@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

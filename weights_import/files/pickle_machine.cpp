@@ -3,7 +3,7 @@
 #include <bit>
 #include <charconv>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 

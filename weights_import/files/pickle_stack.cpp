@@ -2,7 +2,7 @@
 #include <bit>
 #include <charconv>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/pickle_machine.hpp"
 
 namespace chiaro {

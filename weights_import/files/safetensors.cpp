@@ -8,7 +8,7 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/half.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/safetensors_header.hpp"
 
 namespace chiaro {

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

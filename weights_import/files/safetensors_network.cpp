@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/state_dict_names.hpp"
 
 namespace chiaro {

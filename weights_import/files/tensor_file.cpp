@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/io/file_kind.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/numpy_dictionary.hpp"
 #include "weights_import/files/safetensors.hpp"
 #include "weights_import/files/torch_legacy.hpp"

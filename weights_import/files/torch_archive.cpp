@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/input_file.hpp"
 
 namespace chiaro {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/torch_state_dict.hpp"
 
 namespace chiaro {

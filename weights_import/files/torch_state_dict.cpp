@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/torch_tensor.hpp"
 
 namespace chiaro {

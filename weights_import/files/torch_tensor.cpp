@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

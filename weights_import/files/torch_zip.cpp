@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/suggest.hpp"
-#include "kernels/common/error.hpp"
+#include "kernels/base/error.hpp"
 #include "weights_import/files/torch_archive.hpp"
 #include "weights_import/files/torch_state_dict.hpp"
 
