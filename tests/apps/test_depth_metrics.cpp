@@ -13,7 +13,7 @@
 #include "apps/evaluate/perceptual_distance.hpp"
 #include "apps/evaluate/structural_similarity.hpp"
 #include "engine/transfer.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "weights_import/random_vgg.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "apps/common/download.hpp"
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/tiny_training.hpp"
 

@@ -11,7 +11,7 @@
 #include "apps/evaluate/depth_picture.hpp"
 #include "engine/io/h5_file.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
 using namespace chiaro;

@@ -7,7 +7,7 @@
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/run_program.hpp"
 #include "weights_import/random_vgg.hpp"
 

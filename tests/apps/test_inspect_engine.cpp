@@ -14,7 +14,7 @@
 #include "kernels/elementwise/image_convert.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "tests/support/picture_folder.hpp"
 #include "tests/support/run_program.hpp"

@@ -9,7 +9,7 @@
 #include "engine/image/image.hpp"
 #include "engine/io/weights_file.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "tests/support/picture_folder.hpp"
 #include "tests/support/run_program.hpp"

@@ -9,7 +9,7 @@
 #include "apps/common/model_path.hpp"
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/stylize/stylize_jobs.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/picture_folder.hpp"
 
 using namespace chiaro;

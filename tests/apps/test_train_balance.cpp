@@ -3,7 +3,7 @@
 
 #include "apps/training/balance.hpp"
 #include "engine/config/config.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
 using namespace chiaro;

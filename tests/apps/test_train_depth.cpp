@@ -11,7 +11,7 @@
 #include "kernels/base/context.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_depth.hpp"
 #include "tests/support/tiny_training.hpp"
 #include "weights_import/weights_import.hpp"

@@ -7,7 +7,7 @@
 
 #include "engine/config/config.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
 using namespace chiaro;

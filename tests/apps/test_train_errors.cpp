@@ -9,7 +9,7 @@
 #include "engine/checkpoint.hpp"
 #include "engine/io/h5_file.hpp"
 #include "kernels/base/build_config.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
 using namespace chiaro;

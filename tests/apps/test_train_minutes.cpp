@@ -9,7 +9,7 @@
 #include "engine/checkpoint.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_depth.hpp"
 #include "tests/support/tiny_distill.hpp"
 #include "tests/support/tiny_training.hpp"

@@ -7,7 +7,7 @@
 
 #include "apps/training/report.hpp"
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/picture_folder.hpp"
 
 using namespace chiaro;

@@ -13,7 +13,7 @@
 #include "kernels/base/context.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
 using namespace chiaro;

@@ -6,26 +6,19 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "engine/buffer.hpp"
 #include "kernels/base/bf16.hpp"
 #include "kernels/base/tensor.hpp"
+#include "tests/support/random_values.hpp"
 
 namespace chiaro::both_devices {
 
-inline constexpr auto kOverwrite = GradientMode::Overwrite, kAccumulate = GradientMode::Accumulate;
+using namespace chiaro::test;
 
-template <class T>
-std::vector<T> normal_values(std::int64_t count, unsigned seed, float mean = 0, float deviation = 1) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(mean, deviation);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& v : values) v = T(normal(random));
-  return values;
-}
+inline constexpr auto kOverwrite = GradientMode::Overwrite, kAccumulate = GradientMode::Accumulate;
 
 // Arrays in the memory of one context's device. Those that an op writes are compared afterwards.
 class Arrays {

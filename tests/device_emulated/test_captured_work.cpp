@@ -4,7 +4,7 @@
 #include "kernels/losses/losses.hpp"
 #include "kernels/optimizer/adam.hpp"
 #include "tests/device_emulated/both_devices.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 namespace chiaro::both_devices {
 

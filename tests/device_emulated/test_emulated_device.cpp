@@ -11,7 +11,7 @@
 #include "tests/simt/device_memory.hpp"
 #include "tests/simt/runtime.hpp"
 #include "tests/simt/stream.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 namespace chiaro::both_devices {
 

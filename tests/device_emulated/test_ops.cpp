@@ -14,7 +14,7 @@
 #include "kernels/pool/max_pool.hpp"
 #include "kernels/resample/upsample.hpp"
 #include "tests/device_emulated/both_devices.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 namespace chiaro::both_devices {
 

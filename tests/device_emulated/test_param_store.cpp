@@ -8,7 +8,7 @@
 #include "engine/param_store.hpp"
 #include "kernels/base/captured_work.hpp"
 #include "kernels/conv2d/conv2d.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 namespace chiaro {
 

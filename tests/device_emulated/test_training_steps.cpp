@@ -7,6 +7,7 @@
 #include "apps/training/distill_trainer.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "tests/device_emulated/step_support.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/tiny_distill.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -16,18 +17,8 @@ namespace {
 
 using test::copy_of;
 using test::hash_picture;
+using test::nmse;
 using test::photos;
-
-// Mean squared error over mean square.
-double nmse(std::span<const float> expected, std::span<const float> found) {
-  REQUIRE(expected.size() == found.size());
-  double error = 0, square = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    error += std::pow(double(expected[i]) - found[i], 2);
-    square += std::pow(double(expected[i]), 2);
-  }
-  return error / square;
-}
 
 // Style, content, depth and total variation on 32x32 pictures through tiny networks.
 struct TinyStyle : test::TinyTraining {

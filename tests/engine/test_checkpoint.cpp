@@ -13,12 +13,13 @@
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/rng.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 using namespace chiaro;
 using test::contains;
 using test::error_of;
+using test::same_bits;
 using test::TemporaryFolder;
 
 namespace {
@@ -61,10 +62,6 @@ std::unique_ptr<ParamStore> filled_store() {
   store->value(0)[1] = std::numeric_limits<float>::denorm_min();
   store->value(0)[2] = std::numeric_limits<float>::max();
   return store;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 std::string read_error(const std::filesystem::path& path,

@@ -5,7 +5,7 @@
 #include "engine/config/config.hpp"
 #include "engine/file_util.hpp"
 #include "engine/suggest.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace chiaro {

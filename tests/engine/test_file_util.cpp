@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace chiaro {

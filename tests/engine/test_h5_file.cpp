@@ -7,7 +7,7 @@
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/io/half.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace chiaro {

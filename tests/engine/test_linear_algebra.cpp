@@ -5,7 +5,7 @@
 #include <cmath>
 #include <random>
 
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using test::error_of;

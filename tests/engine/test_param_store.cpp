@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/param_io.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using test::error_of;

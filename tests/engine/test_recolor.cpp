@@ -6,7 +6,7 @@
 
 #include "engine/data/batch_builder.hpp"
 #include "engine/data/recolor.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/picture_folder.hpp"
 
 using namespace chiaro;

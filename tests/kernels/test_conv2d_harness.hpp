@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/conv2d/conv2d_reference.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/forced_implementation.hpp"
 
 namespace chiaro::conv2d::test {
@@ -14,6 +15,7 @@ namespace chiaro::conv2d::test {
 using Values = std::vector<double>;
 
 using chiaro::test::ForcedImplementation;
+using chiaro::test::nmse;
 
 // 64-byte aligned bytes, filled with NaN patterns so that reads of unset memory show.
 class Bytes {
@@ -167,15 +169,6 @@ inline Results run_double(const Problem& p, const Data& d, GradientMode mode) {
 inline Results rounded(const Results& r, const Problem& p) {
   return {rounded(r.y, p.y_dtype), rounded(r.dx, p.dtype), rounded(r.dw, DType::F32),
           rounded(r.db, DType::F32)};
-}
-
-inline double nmse(const Values& exact, const Values& v) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    error += (exact[i] - v[i]) * (exact[i] - v[i]);
-    norm += exact[i] * exact[i];
-  }
-  return error / norm;
 }
 
 }  // namespace chiaro::conv2d::test

@@ -18,7 +18,7 @@ const std::vector<Shape> kShapes = {{1, 1, 1, 1}, {2, 7, 5, 3}, {1, 33, 65, 16},
 constexpr auto kOverwrite = GradientMode::Overwrite, kAccumulate = GradientMode::Accumulate;
 
 template <class T>
-std::vector<T> sum_of(std::vector<T> a, const std::vector<T>& b) {
+std::vector<T> added(std::vector<T> a, const std::vector<T>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = T(Accumulator<T>(a[i]) + Accumulator<T>(b[i]));
   return a;
 }
@@ -57,7 +57,7 @@ TEST_CASE_TEMPLATE("relu: gradient modes", T, float, bf16) {
              old = integer_values<T>(s.count(), 5);
   auto dx = old;
   relu_backward(context, view(y, s), view(dy, s), view(dx, s), kAccumulate);
-  CHECK(same_bits(dx, sum_of(old, reference::relu_gradient(y, dy))));
+  CHECK(same_bits(dx, added(old, reference::relu_gradient(y, dy))));
   const auto before = dx;
   relu_backward(context, view(y, s), view(dy, s), view(dx, s), GradientMode::Ignore);
   CHECK(same_bits(dx, before));
@@ -91,7 +91,7 @@ TEST_CASE_TEMPLATE("tanh_output: forward and backward match the plain loops", T,
       return result;
     });
     mode == kOverwrite ? check_close(exact, gradient, plain, 1)
-                       : check_close(sum_of(convert<double>(x), exact), gradient, sum_of(x, plain), 1);
+                       : check_close(added(convert<double>(x), exact), gradient, added(x, plain), 1);
   }
 }
 
@@ -122,7 +122,7 @@ TEST_CASE_TEMPLATE("copy: copies and adds, between the types too", T, float, bf1
   copy(context, view(x, s), view(sum, s), kAccumulate);
   CHECK(same_bits(same, x));
   CHECK(same_bits(wide, convert<float>(x)));
-  CHECK(same_bits(sum, sum_of(old, convert<float>(x))));
+  CHECK(same_bits(sum, added(old, convert<float>(x))));
   copy(context, view(x, s), {}, GradientMode::Ignore);
   const auto values = random_values<float>(s.count(), 3);
   std::vector<bf16> rounded(x.size());
@@ -147,7 +147,7 @@ void check_channel_affine(Shape s) {
   check_close(y, found, convert<Y>(convert<float>(y)), 1);
   for (const auto mode : {kOverwrite, kAccumulate}) {
     auto dx = reference::channel_affine_gradient(convert<double>(found), exact_scale);
-    if (mode == kAccumulate) dx = sum_of(dx, convert<double>(x));
+    if (mode == kAccumulate) dx = added(dx, convert<double>(x));
     const auto gradient = run_with_any_threads([&](Context& context) {
       auto result = x;
       channel_affine_backward(context, view(found, s), scale.data(), view(result, s), mode);

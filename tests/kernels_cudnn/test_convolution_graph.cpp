@@ -4,7 +4,7 @@
 #include "engine/file_util.hpp"
 #include "kernels/conv2d/convolution_graph_cudnn.hpp"
 #include "kernels/cuda/device_context.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 using namespace chiaro;

@@ -7,7 +7,7 @@
 #include "kernels/cuda/cudnn_graph.hpp"
 #include "kernels/cuda/cudnn_library.hpp"
 #include "kernels/cuda/device.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/run_program.hpp"
 
 using namespace chiaro;

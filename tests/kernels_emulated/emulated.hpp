@@ -3,11 +3,8 @@
 #pragma once
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <memory_resource>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -15,8 +12,12 @@
 #include "kernels/base/tensor.hpp"
 #include "tests/simt/runtime.hpp"
 #include "tests/simt/schedule.hpp"
+#include "tests/support/compare.hpp"
+#include "tests/support/random_values.hpp"
 
 namespace chiaro::emulated {
+
+using namespace chiaro::test;
 
 // An array of exactly `count` elements, 256-byte aligned as device memory is. AddressSanitizer guards both
 // ends, the race detector watches it. `offset` elements are left out in front, to test unaligned arrays.
@@ -77,81 +78,6 @@ class Bits {
 template <class Run>
 void check_every_schedule(Run&& run) {
   CHECK(simt::compare_schedules([&]() -> std::vector<unsigned char> { return run(); }) == "");
-}
-
-template <class T>
-std::vector<T> normal_values(std::int64_t count, unsigned seed, float mean = 0, float deviation = 1) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(mean, deviation);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& v : values) v = T(normal(random));
-  return values;
-}
-// Small integers: sums and products of them are exact in fp32, the values in bf16 too.
-template <class T>
-std::vector<T> integer_values(std::int64_t count, unsigned seed, int low = -4, int high = 4) {
-  std::mt19937 random(seed);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& v : values) v = T(float(low + int(random() % unsigned(high - low + 1))));
-  return values;
-}
-
-template <class To, class From>
-std::vector<To> convert(const std::vector<From>& from) {
-  std::vector<To> to(from.size());
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    if constexpr (std::is_same_v<From, bf16>)
-      to[i] = To(float(from[i]));
-    else
-      to[i] = To(from[i]);
-  }
-  return to;
-}
-
-// a + b, in double
-template <class A, class B>
-std::vector<double> sum_of(const std::vector<A>& a, const std::vector<B>& b) {
-  auto sum = convert<double>(a);
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += double(float(b[i]));
-  return sum;
-}
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
-
-template <class T>
-double max_error(const std::vector<double>& exact, const std::vector<T>& found) {
-  double error = exact.size() == found.size() ? 0 : HUGE_VAL;
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double e = std::abs(exact[i] - double(float(found[i])));
-    if (std::isnan(e)) return e;
-    error = std::max(error, e);
-  }
-  return error;
-}
-template <class T>
-double nmse(const std::vector<double>& exact, const std::vector<T>& found) {
-  REQUIRE(exact.size() == found.size());
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    const double d = exact[i] - double(float(found[i]));
-    error += d * d;
-    norm += exact[i] * exact[i];
-  }
-  return norm > 0 ? error / norm : error;
-}
-
-// The project's criteria: fp32 by normalized error over sums of `length` terms, bf16 by twice the error of
-// the plain loops at that precision.
-template <class T>
-void check_close(const std::vector<double>& exact, const std::vector<T>& found, const std::vector<T>& plain,
-                 std::int64_t length) {
-  if constexpr (std::is_same_v<T, float>)
-    CHECK(nmse(exact, found) <= 1e-15 * double(length > 100 ? length : 100));
-  else
-    CHECK(max_error(exact, found) <= 2 * max_error(exact, plain) + 1e-5);
 }
 
 // Leaves out every barrier that run() passes, one at a time: each time some schedule must give other bits or

@@ -6,6 +6,7 @@ using namespace chiaro;
 using chiaro::emulated::Bits;
 using chiaro::emulated::check_every_schedule;
 using chiaro::emulated::DeviceArray;
+using chiaro::test::same_bits;
 
 namespace {
 
@@ -17,11 +18,6 @@ std::vector<T> values(std::int64_t count, unsigned seed, bool integers = false) 
   std::vector<T> v(static_cast<std::size_t>(count));
   for (T& e : v) e = T(integers ? static_cast<float>(integer(random)) : normal(random));
   return v;
-}
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
 // Counts around the 8 elements of a thread and the 2048 of a block.

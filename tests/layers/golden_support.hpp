@@ -18,6 +18,7 @@
 #include "layers/nets/loss_network.hpp"
 #include "layers/nets/resnet_upproj.hpp"
 #include "layers/nets/transform_net.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "weights_import/vgg_convs.hpp"
 
@@ -45,14 +46,6 @@ inline double norm(std::span<const float> values) {
   double sum = 0;
   for (const float v : values) sum += double(v) * double(v);
   return std::sqrt(sum);
-}
-
-inline double nmse(std::span<const float> exact, std::span<const float> found) {
-  REQUIRE(exact.size() == found.size());
-  double error = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i)
-    error += (double(exact[i]) - double(found[i])) * (double(exact[i]) - double(found[i]));
-  return error / (norm(exact) * norm(exact));
 }
 
 // The parameters that a file would hold, by the rule of the golden files.

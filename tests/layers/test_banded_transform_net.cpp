@@ -8,7 +8,7 @@
 #include "engine/session.hpp"
 #include "kernels/elementwise/image_convert.hpp"
 #include "layers/nets/banded_transform_net.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 
 using namespace chiaro;

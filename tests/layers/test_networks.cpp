@@ -6,7 +6,7 @@
 
 #include "layers/nets/vgg.hpp"
 #include "tests/layers/golden_support.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using namespace chiaro::test;

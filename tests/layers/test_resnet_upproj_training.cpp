@@ -7,7 +7,7 @@
 
 #include "layers/batch_norm_layer.hpp"
 #include "tests/layers/upproj_training_step.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using namespace chiaro::test;

@@ -9,7 +9,7 @@
 #include "layers/conv2d_layer.hpp"
 #include "layers/relu_layer.hpp"
 #include "tests/layers/style_step.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using namespace chiaro::test;

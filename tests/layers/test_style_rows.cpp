@@ -11,7 +11,7 @@
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/nets/transform_model.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 
 using namespace chiaro;

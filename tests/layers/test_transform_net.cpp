@@ -9,7 +9,7 @@
 #include <set>
 
 #include "engine/session.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using test::contains;

@@ -5,7 +5,7 @@
 #include "engine/transfer.hpp"
 #include "layers/nets/loss_network.hpp"
 #include "tests/layers/golden_support.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 
 using namespace chiaro;
 using namespace chiaro::test;

@@ -1,20 +1,13 @@
 // Small networks of every kind with values that tell their place, for tests of exports.
 #pragma once
-#include <algorithm>
-#include <bit>
 #include <string>
 #include <vector>
 
 #include "engine/io/weights_file.hpp"
+#include "tests/support/compare.hpp"
 #include "weights_import/state_dict_names.hpp"
 
 namespace chiaro::test {
-
-inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
-    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
-  });
-}
 
 // Differs between neighbors and tensors, most values not exact in half precision, all in (-1, 1).
 inline float value_at(std::size_t tensor, std::size_t index) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/files/tensor_file.hpp"
 

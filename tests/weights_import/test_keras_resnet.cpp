@@ -5,7 +5,7 @@
 #include <map>
 
 #include "engine/io/h5_file.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/keras_resnet.hpp"
 #include "weights_import/upproj_scopes.hpp"

@@ -6,7 +6,7 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/keras_vgg.hpp"

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "tests/fuzz/memory_path.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/weights_import/matlab_files.hpp"
 #include "weights_import/files/mat_file.hpp"
 

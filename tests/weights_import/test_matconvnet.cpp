@@ -4,7 +4,7 @@
 #include <fstream>
 #include <functional>
 
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/weights_import/matlab_files.hpp"
 #include "weights_import/matconvnet_upproj.hpp"
 #include "weights_import/matconvnet_vgg.hpp"

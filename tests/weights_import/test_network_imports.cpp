@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/matlab_files.hpp"

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
 #include "tests/weights_import/protobuf_walk.hpp"

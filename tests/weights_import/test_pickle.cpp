@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/files/pickle.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "weights_import/random_vgg.hpp"
 #include "weights_import/vgg_convs.hpp"
 

@@ -7,7 +7,7 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/file_kind.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
 #include "weights_import/files/safetensors_header.hpp"

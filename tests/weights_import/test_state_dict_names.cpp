@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
 #include "weights_import/files/safetensors_network.hpp"

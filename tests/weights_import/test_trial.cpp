@@ -4,7 +4,7 @@
 #include <new>
 
 #include "engine/file_util.hpp"
-#include "tests/support/error_of.hpp"
+#include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/trial.hpp"
 
