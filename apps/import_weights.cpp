@@ -9,7 +9,8 @@
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
-#include "layers/nets/style_rows.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/transform_net/style_rows.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/onnx_export.hpp"
 #include "weights_import/weights_import.hpp"
@@ -107,7 +108,7 @@ int main(int argc, char** argv) {
   app.add_option("--as", options.kind,
                  "the network that it holds: vgg19, vgg16, resnet_upproj or transform_net")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))
+      ->check(CLI::IsMember(network_names()))
       ->type_name("KIND");
   app.add_option("-o,--output", options.destination, "file to write")->required()->type_name("DST");
   app.add_option(

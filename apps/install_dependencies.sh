@@ -2,7 +2,7 @@
 # Installs the Debian and Ubuntu packages that chiaro is built from (Debian 12, Ubuntu 24.04 and newer).
 # Nothing is done, and no root is needed, when all of them are there.
 #   apps/install_dependencies.sh                what building and testing need
-#   apps/install_dependencies.sh --tests        and Clang, for fuzzing
+#   apps/install_dependencies.sh --tests        and Clang, for fuzzing, and clang-format
 #   apps/install_dependencies.sh --benchmarks   and PyTorch, h5py and matplotlib, to plot and to write the goldens anew
 #   apps/install_dependencies.sh --peers        and what benchmarks/peers/setup.sh and torch.compile need
 set -euo pipefail
@@ -12,7 +12,7 @@ packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev li
 
 case "${1:-}" in
   '') ;;
-  --tests) packages+=(clang libclang-rt-dev) ;;
+  --tests) packages+=(clang libclang-rt-dev clang-format-14) ;;
   --benchmarks) packages+=(python3-torch python3-h5py python3-matplotlib) ;;
   --peers) packages+=(python3-venv python3-dev) ;;
   *) echo "usage: apps/install_dependencies.sh [--tests|--benchmarks|--peers]" >&2; exit 2 ;;

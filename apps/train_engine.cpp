@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/common/program.hpp"
+#include "apps/training/config.hpp"
 #include "apps/training/training_run.hpp"
-#include "engine/config/config.hpp"
 #include "kernels/base/error.hpp"
 
 int main(int argc, char** argv) {
@@ -17,16 +17,21 @@ int main(int argc, char** argv) {
   std::string config_file, resume;
   std::vector<std::string> overrides;
   chiaro::CommonOptions common;
-  bool no_reuse = false;
+  bool no_reuse = false, keys = false;
   auto* config_option = app.add_option("CONFIG", config_file, "configuration (TOML)");
   app.add_option("--resume", resume, "continue the run in this folder")->excludes(config_option);
   app.add_option("--set", overrides, "override a key of the configuration: --set train.iterations=100")
       ->allow_extra_args(false);
+  app.add_flag("--keys", keys, "print every key of the configuration, its default and its meaning");
   app.add_flag("--no-reuse", no_reuse,
                "give every tensor memory of its own (to bisect a suspected planning mistake)");
   chiaro::add_common_options(app, common);
 
   return chiaro::run_program(app, argc, argv, [&] {
+    if (keys) {
+      std::fputs(chiaro::key_table().c_str(), stdout);
+      return 0;
+    }
     if (config_file.empty() && resume.empty())
       throw chiaro::Error("give a CONFIG.toml, or --resume and a run folder; see --help");
     if (!resume.empty() && app.count("--precision") > 0)

@@ -4,7 +4,7 @@
 
 #include "engine/rng.hpp"
 #include "kernels/base/error.hpp"
-#include "layers/nets/resnet_upproj.hpp"
+#include "layers/networks/resnet_upproj/upproj_graph.hpp"
 
 namespace chiaro::bench {
 
@@ -49,7 +49,7 @@ WeightsFile random_depth_network() {
   weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
   weights.provenance = R"({"source":"random","note":"not trained on anything: for benchmarks"})";
   std::uint32_t stream = 0;
-  for (const ParameterShape& parameter : resnet_upproj_parameters({}))
+  for (const ParameterShape& parameter : parameters({}))
     weights.parameters.push_back(random_tensor(parameter, stream++));
   return weights;
 }

@@ -210,7 +210,7 @@ int main(int argc, char** argv) {
     Context context(1);
     TrainConfig config;  // the poster's recipe: the full depth network, looked at near its end
     config.weights.resnet_upproj = "resnet_upproj.h5";
-    config.loss.depth.layers = {"up_8x", "up_16x", "prediction"};
+    config.loss.depth().layers = {"up_8x", "up_16x", "prediction"};
     config = config_file.empty() ? parse_config(to_toml(config), "the defaults", ".", overrides)
                                  : load_config(config_file, overrides);
     const DType dtype = precision == "bf16" ? DType::BF16 : DType::F32;

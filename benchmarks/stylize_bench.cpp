@@ -13,7 +13,8 @@
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/cuda/event_timer.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace {

@@ -61,15 +61,15 @@ chiaro::TrainConfig make_config(const ScratchFolder& folder, std::int64_t size, 
   config.styles[0].image = folder / "style.png";
   chiaro::encode_image(config.styles[0].image, synthetic_picture(std::min<std::int64_t>(512, 2 * size), 99));
   config.weights.vgg19 = std::string(chiaro::kRandomWeights);
-  config.loss.depth.weight = depth ? 1 : 0;
+  config.loss.depth().weight = depth ? 1 : 0;
   if (depth) {
     config.weights.resnet_upproj = folder / "depth.h5";
-    config.loss.depth.layers = {"up_8x", "up_16x", "prediction"};
+    config.loss.depth().layers = {"up_8x", "up_16x", "prediction"};
     chiaro::write_weights(config.weights.resnet_upproj, chiaro::bench::random_depth_network(), true);
   }
-  config.model.output = "tanh150";
+  config.model.network.output = OutputRange::Tanh150;
   config.model.init = chiaro::kRandomWeights;
-  config.loss.range_weight = 0;
+  config.loss.range().weight = 0;
   config.data.batch_size = batch;
   config.data.image_size = size;
   return config;

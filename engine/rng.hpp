@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <numeric>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,13 @@ inline PhiloxBlock philox4x32_10(PhiloxBlock counter, std::array<std::uint32_t, 
     key[1] += 0xBB67AE85;
   }
   return counter;
+}
+
+// A stream for every name: FNV-1a of its bytes.
+constexpr std::uint32_t stream_of(std::string_view name) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
 }
 
 class Rng {

@@ -5,16 +5,16 @@
 
 namespace chiaro {
 
-LayerSpec BorderLayer::setup(Context&, std::span<const TensorSpec> inputs) {
+LayerSpec PadLayer::setup(Context&, std::span<const TensorSpec> inputs) {
   LayerSpec spec;
-  spec.output = {border_.outer(inputs[0].shape), output_dtype_};
+  spec.output = {pad_.outer(inputs[0].shape), output_dtype_};
   return spec;
 }
-void BorderLayer::forward(Context& context, const NodeIo& io) {
-  pad::forward(context, io.inputs[0], io.output, border_);
+void PadLayer::forward(Context& context, const NodeIo& io) {
+  pad::forward(context, io.inputs[0], io.output, pad_);
 }
-void BorderLayer::backward(Context& context, const NodeIo& io) {
-  pad::backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], border_);
+void PadLayer::backward(Context& context, const NodeIo& io) {
+  pad::backward(context, io.output_gradient, io.input_gradients[0], io.input_modes[0], pad_);
 }
 
 LayerSpec CropLayer::setup(Context&, std::span<const TensorSpec> inputs) {

@@ -1,4 +1,4 @@
-// Layers between pictures and networks: border, crop, preprocessing, output range. None has parameters; all
+// Layers between pictures and networks: pad, crop, preprocessing, output range. None has parameters; all
 // are memory-bound and read nothing in backward but, for the output range, their own output.
 #pragma once
 #include <array>
@@ -10,17 +10,17 @@
 
 namespace chiaro {
 
-// y = x with a border, in the given dtype. (N,H,W,C) -> border.outer.
-class BorderLayer : public Layer {
+// y = x with a border, in the given dtype. (N,H,W,C) -> pad.outer.
+class PadLayer : public Layer {
  public:
-  BorderLayer(Pad border, DType output_dtype) : border_(border), output_dtype_(output_dtype) {}
+  PadLayer(Pad pad, DType output_dtype) : pad_(pad), output_dtype_(output_dtype) {}
   LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
   void forward(Context& context, const NodeIo& io) override;
   void backward(Context& context, const NodeIo& io) override;
   const char* type() const override { return "pad"; }
 
  private:
-  Pad border_;
+  Pad pad_;
   DType output_dtype_;
 };
 

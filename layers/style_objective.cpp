@@ -13,14 +13,22 @@ double layer_weight(const FeatureTerm& term, std::size_t i) {
   return term.layer_weights.empty() ? 1.0 : term.layer_weights[i];
 }
 
-void require_consistent(const FeatureTerm& term, const char* name) {
-  require(term.network != nullptr && !term.layers.empty(), "loss.{}: no network or no layers", name);
+void require_consistent(const FeatureTerm& term) {
+  require(term.network != nullptr && !term.layers.empty(), "loss.{}: no network or no layers", term.name);
   require(term.layer_weights.empty() || term.layer_weights.size() == term.layers.size(),
-          "loss.{}: {} layers, but {} layer weights", name, term.layers.size(), term.layer_weights.size());
+          "loss.{}: {} layers, but {} layer weights", term.name, term.layers.size(),
+          term.layer_weights.size());
 }
 
-std::string key(const char* term, const std::string& layer) {
-  return std::string(term) + " " + layer;
+std::string key(const FeatureTerm& term, const std::string& layer) {
+  return term.name + " " + layer;
+}
+
+std::unique_ptr<Layer> picture_loss(const PictureTerm& term) {
+  const LossOptions options{.weight = term.weight};
+  if (term.name == "tv") return std::make_unique<TvLossLayer>(options);
+  if (term.name == "range") return std::make_unique<RangeLossLayer>(options);
+  throw Error("loss.{}: there is no such loss on pictures, expected tv or range", term.name);
 }
 
 }  // namespace
@@ -69,66 +77,62 @@ std::map<std::string, StyleTargets> join_styles(Context& context,
 std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
                                                    TensorId photo, DType dtype) {
   std::map<std::string, TensorId> targets;
-  const auto add = [&](const FeatureTerm& term, const char* name) {
-    if (term.weight == 0) return;
-    require_consistent(term, name);
-    const auto features =
-        term.network->build(graph, photo, dtype, term.layers, std::string("photo/") + name + "/");
-    for (const auto& [layer, id] : features) targets[key(name, layer)] = id;
-  };
-  add(objective.content, "content");
-  add(objective.depth, "depth");
+  for (const FeatureTerm& term : objective.features) {
+    if (term.weight == 0) continue;
+    require_consistent(term);
+    const auto features = term.network->build(graph, photo, dtype, term.layers, "photo/" + term.name + "/");
+    for (const auto& [layer, id] : features) targets[key(term, layer)] = id;
+  }
   return targets;
+}
+
+double StyleObjective::weight_of(const std::string& term) const {
+  if (term == style.name) return style.weight;
+  for (const FeatureTerm& feature : features)
+    if (feature.name == term) return feature.weight;
+  for (const PictureTerm& picture : pictures)
+    if (picture.name == term) return picture.weight;
+  throw Error("the objective has no term '{}'", term);
 }
 
 void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
                    const std::map<std::string, TensorId>& photo_features, DType dtype) {
-  struct Use {
-    const FeatureTerm* term;
-    const char* name;
-  };
-  std::vector<Use> uses;
-  if (objective.style.weight != 0) uses.push_back({&objective.style, "style"});
-  if (objective.content.weight != 0) uses.push_back({&objective.content, "content"});
-  if (objective.depth.weight != 0) uses.push_back({&objective.depth, "depth"});
-  for (const auto& use : uses) require_consistent(*use.term, use.name);
+  std::vector<const FeatureTerm*> uses{&objective.style};
+  for (const FeatureTerm& feature : objective.features) uses.push_back(&feature);
+  std::erase_if(uses, [](const FeatureTerm* term) { return term->weight == 0; });
+  for (const FeatureTerm* use : uses) require_consistent(*use);
 
   // A network that several terms look at runs once on the generated picture.
   std::map<LossNetwork*, std::map<std::string, TensorId>> built;
-  for (const auto& use : uses) {
-    if (built.count(use.term->network)) continue;
+  for (const FeatureTerm* use : uses) {
+    if (built.count(use->network)) continue;
     std::vector<std::string> layers;
-    for (const auto& other : uses)
-      if (other.term->network == use.term->network)
-        layers.insert(layers.end(), other.term->layers.begin(), other.term->layers.end());
-    built[use.term->network] = use.term->network->build(graph, generated, dtype, layers, "");
+    for (const FeatureTerm* other : uses)
+      if (other->network == use->network)
+        layers.insert(layers.end(), other->layers.begin(), other->layers.end());
+    built[use->network] = use->network->build(graph, generated, dtype, layers, "");
   }
 
-  for (const auto& use : uses)
-    for (std::size_t i = 0; i < use.term->layers.size(); ++i) {
-      const std::string& layer = use.term->layers[i];
-      const TensorId features = built[use.term->network].at(layer);
-      LossOptions options{.weight = use.term->weight, .layer_weight = layer_weight(*use.term, i)};
-      const std::string node = key(use.name, layer);
-      if (use.term == &objective.style) {
+  for (const FeatureTerm* use : uses)
+    for (std::size_t i = 0; i < use->layers.size(); ++i) {
+      const std::string& layer = use->layers[i];
+      const TensorId features = built[use->network].at(layer);
+      LossOptions options{.weight = use->weight, .layer_weight = layer_weight(*use, i)};
+      const std::string node = key(*use, layer);
+      if (use == &objective.style) {
         auto target = objective.style_targets.find(layer);
         require(target != objective.style_targets.end(), "no style target for layer {}", layer);
         auto loss = std::make_unique<StyleLossLayer>(std::move(target->second), objective.reduction, options);
         std::vector<TensorId> inputs{features};
         if (objective.shares >= 0) inputs.push_back(objective.shares);
-        graph.add_loss(use.name, node, std::move(loss), inputs);
+        graph.add_loss(use->name, node, std::move(loss), inputs);
       } else {
-        graph.add_loss(use.name, node, std::make_unique<FeatureLossLayer>(options),
+        graph.add_loss(use->name, node, std::make_unique<FeatureLossLayer>(options),
                        {features, photo_features.at(node)});
       }
     }
-  if (objective.tv_weight != 0)
-    graph.add_loss("tv", "tv", std::make_unique<TvLossLayer>(LossOptions{.weight = objective.tv_weight}),
-                   {generated});
-  if (objective.range_weight != 0)
-    graph.add_loss("range", "range",
-                   std::make_unique<RangeLossLayer>(LossOptions{.weight = objective.range_weight}),
-                   {generated});
+  for (const PictureTerm& term : objective.pictures)
+    if (term.weight != 0) graph.add_loss(term.name, term.name, picture_loss(term), {generated});
 }
 
 }  // namespace chiaro

@@ -1,5 +1,5 @@
-// The training objective on a graph: style + content + depth + total variation + range of values between the generated
-// picture and the photo it was made from. Terms of weight 0 are left out altogether.
+// The training objective on a graph, a list of terms: style, any number of losses on features between the generated
+// picture and the photo it was made from, and losses on the picture alone. Terms of weight 0 are left out altogether.
 #pragma once
 #include <map>
 #include <optional>
@@ -8,25 +8,35 @@
 #include <vector>
 
 #include "layers/loss_layers.hpp"
-#include "layers/nets/loss_network.hpp"
+#include "layers/networks/networks.hpp"
 
 namespace chiaro {
 
 // Features of one network that a term looks at.
 struct FeatureTerm {
+  std::string name;  // "content"
   LossNetwork* network = nullptr;
   std::vector<std::string> layers;
   std::vector<double> layer_weights;  // empty = 1 each
   double weight = 0;
 };
 
+// A loss on the generated picture alone: "tv", total variation, or "range", values outside 0 to 255.
+struct PictureTerm {
+  std::string name;
+  double weight = 0;
+};
+
 struct StyleObjective {
-  FeatureTerm style, content, depth;
+  FeatureTerm style = {};
+  std::vector<FeatureTerm> features = {};  // of the generated picture against those of the photo
+  std::vector<PictureTerm> pictures = {};
   StyleLossLayer::Reduction reduction = StyleLossLayer::Reduction::Mean;
-  double tv_weight = 0, range_weight = 0;
-  std::map<std::string, StyleTargets> style_targets;  // by style layer, from join_styles()
+  std::map<std::string, StyleTargets> style_targets = {};  // by style layer, from join_styles()
   TensorId shares =
       -1;  // of several styles in every picture (N,1,1,S), an input of the graph; one style: none
+
+  double weight_of(const std::string& term) const;
 };
 
 // Gram matrices of a picture (1,H,W,3), RGB 0..255, fp32 in memory of the host, at its own size.
@@ -43,8 +53,7 @@ std::map<std::string, StyleTargets> join_styles(Context& context,
 std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
                                                    TensorId photo, DType dtype);
 
-// Appends the loss networks on the generated picture and all loss nodes, terms "style", "content", "depth",
-// "tv", "range". Moves the style targets into the layers.
+// Appends the loss networks on the generated picture and all loss nodes, under the names of their terms. Moves the style targets into the layers.
 void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
                    const std::map<std::string, TensorId>& photo_features, DType dtype);
 

@@ -46,7 +46,7 @@ shopt -s lastpipe  # report runs in this shell, so that it can count
 may_include kernels
 may_include engine kernels
 may_include layers engine kernels
-may_include weights_import engine kernels
+may_include weights_import engine kernels layers
 may_include apps kernels engine layers weights_import
 
 includes '(\.\./)' "${present[@]}" | report "includes start at the root of the tree"

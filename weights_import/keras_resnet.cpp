@@ -6,6 +6,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 
 namespace chiaro {
 namespace {
@@ -15,11 +16,10 @@ constexpr const char* kUsualFile = "resnet50_weights_tf_dim_ordering_tf_kernels_
 
 using Extents = std::vector<std::int64_t>;
 
-// A convolution and its batch norm, under both names.
+// A convolution and its batch norm, and what Keras calls them: {keras}_conv, {keras}_bn.
 struct Unit {
-  std::string keras;                       // {keras}_conv, {keras}_bn
-  std::string convolution, normalization;  // scopes
-  std::int64_t k, size, c;
+  std::string keras;
+  UpprojConvolution conv;
 };
 
 // Where the layers' groups are: "/" or "/model_weights/".
@@ -42,24 +42,12 @@ std::string find_layers(const H5Reader& file) {
 }
 
 std::vector<Unit> units(bool has_stage5) {
-  std::vector<Unit> list{{"conv1", "conv1", "bn_conv1", 64, 7, 3}};
-  const int blocks[] = {3, 4, 6, 3};
-  std::int64_t c = 64;
-  for (int stage = 2; stage <= (has_stage5 ? 5 : 4); ++stage) {
-    const std::int64_t inner = std::int64_t{64} << (stage - 2), outer = 4 * inner;
-    for (int block = 0; block < blocks[stage - 2]; ++block) {
-      const std::string keras = fmt::format("conv{}_block{}_", stage, block + 1);
-      const std::string scope = fmt::format("{}{}_branch", stage, static_cast<char>('a' + block));
-      const auto add = [&](const char* index, const char* branch, std::int64_t k, std::int64_t size,
-                           std::int64_t inputs) {
-        list.push_back({keras + index, "res" + scope + branch, "bn" + scope + branch, k, size, inputs});
-      };
-      if (block == 0) add("0", "1", outer, 1, c);
-      add("1", "2a", inner, 1, c);
-      add("2", "2b", inner, 3, inner);
-      add("3", "2c", outer, 1, inner);
-      c = outer;
-    }
+  const UpprojStages all = stages({.has_stage5 = has_stage5});
+  std::vector<Unit> list{{"conv1", all.conv1}};
+  for (const UpprojBottleneck& b : all.bottlenecks) {  // "res2a" is conv2_block1
+    const std::string keras = fmt::format("conv{}_block{}_", b.feature[3], b.feature[4] - 'a' + 1);
+    if (b.shortcut) list.push_back({keras + "0", *b.shortcut});
+    list.insert(list.end(), {{keras + "1", b.a}, {keras + "2", b.b}, {keras + "3", b.c}});
   }
   return list;
 }
@@ -75,9 +63,10 @@ std::vector<float> read(const H5Reader& file, const std::string& dataset, const 
 }
 
 // (R,S,C,K) to (K,R,S,C); reverse_c also turns the order of the input channels around, BGR to RGB.
-std::vector<float> hwio_to_krsc(const std::vector<float>& hwio, const Unit& unit, bool reverse_c) {
+std::vector<float> hwio_to_krsc(const std::vector<float>& hwio, const UpprojConvolution& unit,
+                                bool reverse_c) {
   std::vector<float> krsc(hwio.size());
-  const std::int64_t taps = unit.size * unit.size;
+  const std::int64_t taps = unit.r * unit.s;
   for (std::int64_t rs = 0; rs < taps; ++rs)
     for (std::int64_t c = 0; c < unit.c; ++c) {
       const float* from = hwio.data() + (rs * unit.c + (reverse_c ? unit.c - 1 - c : c)) * unit.k;
@@ -93,7 +82,8 @@ ImportedEncoder import_keras_resnet50(const std::filesystem::path& path) {
   const std::string root = find_layers(file);
   ImportedEncoder encoder;
   for (const Unit& unit : units(file.exists(root + "conv5_block1_1_conv"))) {
-    const Extents channels{unit.k};
+    const UpprojConvolution& conv = unit.conv;
+    const Extents channels{conv.k};
     const auto dataset = [&](const char* kind, const char* part) {
       const std::string layer = unit.keras + kind;
       return root + layer + "/" + layer + "/" + part + ":0";
@@ -101,13 +91,13 @@ ImportedEncoder import_keras_resnet50(const std::filesystem::path& path) {
     const auto add = [&](const std::string& name, const Extents& shape, std::vector<float> values) {
       encoder.tensors.push_back({name, shape, std::move(values)});
     };
-    const auto kernel = read(file, dataset("_conv", "kernel"), {unit.size, unit.size, unit.c, unit.k});
-    add(unit.convolution + ".weight", {unit.k, unit.size, unit.size, unit.c},
-        hwio_to_krsc(kernel, unit, unit.convolution == "conv1"));
-    add(unit.convolution + ".bias", channels, read(file, dataset("_conv", "bias"), channels));
-    add(unit.normalization + ".scale", channels, read(file, dataset("_bn", "gamma"), channels));
-    add(unit.normalization + ".offset", channels, read(file, dataset("_bn", "beta"), channels));
-    add(unit.normalization + ".mean", channels, read(file, dataset("_bn", "moving_mean"), channels));
+    const auto kernel = read(file, dataset("_conv", "kernel"), {conv.r, conv.s, conv.c, conv.k});
+    add(conv.scope + ".weight", {conv.k, conv.r, conv.s, conv.c},
+        hwio_to_krsc(kernel, conv, conv.scope == "conv1"));
+    add(conv.scope + ".bias", channels, read(file, dataset("_conv", "bias"), channels));
+    add(conv.norm + ".scale", channels, read(file, dataset("_bn", "gamma"), channels));
+    add(conv.norm + ".offset", channels, read(file, dataset("_bn", "beta"), channels));
+    add(conv.norm + ".mean", channels, read(file, dataset("_bn", "moving_mean"), channels));
     auto variance = read(file, dataset("_bn", "moving_variance"), channels);
     for (float& v : variance) {
       if (v < 0)
@@ -115,7 +105,7 @@ ImportedEncoder import_keras_resnet50(const std::filesystem::path& path) {
                     dataset("_bn", "moving_variance"), v);
       v = static_cast<float>(double(v) + kKerasEps - kUpprojEps);
     }
-    add(unit.normalization + ".variance", channels, std::move(variance));
+    add(conv.norm + ".variance", channels, std::move(variance));
   }
   encoder.preprocess = {.mean = {123.68, 116.779, 103.939}, .scale = {1, 1, 1}, .convention = "caffe"};
   return encoder;

@@ -7,12 +7,12 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/vgg_convs.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {
 namespace {
 
-std::string keras_name(const ConvShape& conv) {
+std::string keras_name(const VggConvolution& conv) {
   return fmt::format("block{}_conv{}", conv.block, conv.index);
 }
 
@@ -47,7 +47,8 @@ struct ConvDatasets {
   std::string kernel, bias;
 };
 
-ConvDatasets find_datasets(const H5Reader& file, const std::string& root, const ConvShape& conv, int depth) {
+ConvDatasets find_datasets(const H5Reader& file, const std::string& root, const VggConvolution& conv,
+                           int depth) {
   const std::string layer = keras_name(conv), group = root + layer + "/";
   const ConvDatasets layouts[] = {{group + layer + "_W_1:0", group + layer + "_b_1:0"},
                                   {group + layer + "/kernel:0", group + layer + "/bias:0"}};
@@ -61,7 +62,8 @@ ConvDatasets find_datasets(const H5Reader& file, const std::string& root, const 
               layouts[0].kernel, layouts[1].kernel, usual_keras_file(depth));
 }
 
-void check_kernel_order(const H5Reader& file, const std::string& kernel, const ConvShape& conv, int depth) {
+void check_kernel_order(const H5Reader& file, const std::string& kernel, const VggConvolution& conv,
+                        int depth) {
   const std::vector<std::int64_t> theano = {conv.out_channels, conv.in_channels, 3, 3};
   if (file.shape(kernel) != theano) return;
   throw Error("{}: dataset '{}' has shape {}, Theano's order of axes; expected (3,3,{},{}), as in {}",
@@ -70,7 +72,7 @@ void check_kernel_order(const H5Reader& file, const std::string& kernel, const C
 }
 
 // (R,S,C,K) to (K,R,S,C); reverse_c also turns the order of the input channels around, BGR to RGB.
-std::vector<float> hwio_to_krsc(const std::vector<float>& hwio, const ConvShape& conv, bool reverse_c) {
+std::vector<float> hwio_to_krsc(const std::vector<float>& hwio, const VggConvolution& conv, bool reverse_c) {
   const std::int64_t C = conv.in_channels, K = conv.out_channels;
   std::vector<float> krsc(hwio.size());
   for (std::int64_t rs = 0; rs < 9; ++rs) {
@@ -91,14 +93,14 @@ void check_finite(const H5Reader& file, const std::string& dataset, const std::v
 }  // namespace
 
 WeightsFile import_keras_vgg(const std::filesystem::path& path, int depth, const std::string& up_to_layer) {
-  const std::vector<ConvShape> convs = vgg_convs_up_to(depth, up_to_layer);
+  const std::vector<VggConvolution> convs = convolutions({.depth = depth, .last_conv = up_to_layer});
   const H5Reader file(path);
   const std::string root = find_layers(file, depth);
   check_depth(file, root, depth);
 
   WeightsFile weights;
   weights.kind = fmt::format("vgg{}", depth);
-  for (const ConvShape& conv : convs) {
+  for (const VggConvolution& conv : convs) {
     const ConvDatasets names = find_datasets(file, root, conv, depth);
     check_kernel_order(file, names.kernel, conv, depth);
     const std::vector<float> hwio =
@@ -106,14 +108,12 @@ WeightsFile import_keras_vgg(const std::filesystem::path& path, int depth, const
     std::vector<float> bias = file.floats(names.bias, std::vector<std::int64_t>{conv.out_channels});
     check_finite(file, names.kernel, hwio);
     check_finite(file, names.bias, bias);
-    const auto shape = conv.weight_shape();
+    const auto shape = conv.parameters()[0].shape;
     const bool first = conv.block == 1 && conv.index == 1;
-    weights.parameters.push_back(
-        {conv.name() + ".weight", {shape.begin(), shape.end()}, hwio_to_krsc(hwio, conv, first)});
+    weights.parameters.push_back({conv.name() + ".weight", shape, hwio_to_krsc(hwio, conv, first)});
     weights.parameters.push_back({conv.name() + ".bias", {conv.out_channels}, std::move(bias)});
   }
-  weights.architecture =
-      nlohmann::ordered_json{{"depth", depth}, {"width", 64}, {"last_conv", convs.back().name()}}.dump();
+  weights.architecture = to_json(Vgg{.depth = depth, .width = 64, .last_conv = convs.back().name()});
   weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
   weights.provenance = nlohmann::ordered_json{{"source", path.filename().string()},
                                               {"format", "Keras HDF5"},

@@ -11,7 +11,7 @@ namespace chiaro {
 
 struct KnownFile {
   std::string_view sha256;      // all 64 digits or the first ones that are known
-  std::string_view kind;        // of kNetworkKinds; "" = not a network that chiaro uses
+  std::string_view kind;        // of layers/networks/networks.hpp; "" = not a network that chiaro uses
   std::string_view preprocess;  // "torch", "caffe"; "" = told by the format
   std::string_view description;
 };

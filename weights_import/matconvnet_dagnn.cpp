@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "kernels/base/error.hpp"
-#include "weights_import/upproj_scopes.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 
 namespace chiaro {
 namespace {
@@ -29,7 +29,7 @@ struct Scope {
 // By normalized name.
 std::unordered_map<std::string, Scope> known_scopes() {
   std::unordered_map<std::string, Scope> scopes;
-  for (const UpprojTensor& tensor : upproj_tensors(1, true)) {
+  for (const ParameterShape& tensor : parameters(ResnetUpproj{.width = 1})) {
     const std::size_t dot = tensor.name.rfind('.');
     const std::string scope = tensor.name.substr(0, dot);
     scopes[normalized(scope)] = {scope,

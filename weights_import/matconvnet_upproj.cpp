@@ -11,8 +11,9 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 #include "weights_import/matconvnet_dagnn.hpp"
-#include "weights_import/upproj_scopes.hpp"
+#include "weights_import/tensor_table.hpp"
 
 namespace chiaro {
 namespace {
@@ -25,7 +26,7 @@ using Shapes = std::unordered_map<std::string, std::vector<std::int64_t>>;
 
 Shapes expected_shapes(std::int64_t width) {
   Shapes shapes;
-  for (UpprojTensor& tensor : upproj_tensors(static_cast<int>(width), true)) {
+  for (ParameterShape& tensor : parameters(ResnetUpproj{.width = width})) {
     shapes.emplace(std::move(tensor.name), std::move(tensor.shape));
   }
   return shapes;
@@ -224,16 +225,17 @@ WeightsFile import_matconvnet_upproj(const std::filesystem::path& path,
   WeightsFile weights;
   weights.kind = "resnet_upproj";
   const std::string side = padding ? *padding : choose_padding(file, network, net);
-  weights.architecture =
-      nlohmann::ordered_json{{"width", width}, {"encoder", "resnet50"}, {"padding", side}}.dump();
+  const ResnetUpproj described{
+      .width = width, .padding = side == "nyu" ? ResnetUpproj::Side::Nyu : ResnetUpproj::Side::Make3d};
+  weights.architecture = to_json(described);
   weights.preprocess = to_json(Preprocess{});
   weights.provenance = nlohmann::ordered_json{{"source", path.filename().string()},
                                               {"format", file.format() + " (MatConvNet DagNN)"},
                                               {"tool", "chiaro import_matconvnet_upproj"},
                                               {"note", epsilon_note(file, net)}}
                            .dump();
-  weights.parameters = complete_upproj(UpprojReader(file, net, width).read(progress), static_cast<int>(width),
-                                       true, file.file());
+  weights.parameters = in_order(UpprojReader(file, net, width).read(progress), parameters(described),
+                                "ResNet-UpProj", file.file());
   return weights;
 }
 

@@ -9,8 +9,8 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "weights_import/caffe_vgg.hpp"
-#include "weights_import/vgg_convs.hpp"
 
 namespace chiaro {
 namespace {
@@ -71,7 +71,7 @@ class VggLayers {
   std::int64_t width() const { return filter_shape(*convs_[0].filters)[3]; }
 
   // The position counts convolutions from 0.
-  const ConvLayer& layer(const ConvShape& conv, std::size_t position) const {
+  const ConvLayer& layer(const VggConvolution& conv, std::size_t position) const {
     const ConvLayer* found = named_                     ? find(conv.name())
                              : position < convs_.size() ? &convs_[position]
                                                         : nullptr;
@@ -90,9 +90,10 @@ class VggLayers {
   }
   // The two networks differ in the fourth convolution of blocks 3 to 5.
   void check_depth() const {
-    const bool is_19 = named_ ? find("conv3_4") != nullptr : convs_.size() == vgg_convs(19).size();
-    const bool is_16 =
-        !is_19 && (named_ ? find("conv3_3") && find("conv4_1") : convs_.size() == vgg_convs(16).size());
+    const bool is_19 =
+        named_ ? find("conv3_4") != nullptr : convs_.size() == convolutions({.depth = 19}).size();
+    const bool is_16 = !is_19 && (named_ ? find("conv3_3") && find("conv4_1")
+                                         : convs_.size() == convolutions({.depth = 16}).size());
     if ((depth_ == 19 && is_16) || (depth_ == 16 && is_19)) {
       throw Error("{}: holds VGG-{}, expected VGG-{} (usually named {})", file_.file(), is_16 ? 16 : 19,
                   depth_, usual_matlab_file(depth_));
@@ -105,7 +106,7 @@ class VggLayers {
   bool named_ = false;
 };
 
-void check_shape(const MatFile& file, const ConvLayer& layer, const ConvShape& conv) {
+void check_shape(const MatFile& file, const ConvLayer& layer, const VggConvolution& conv) {
   const std::vector<std::int64_t> found = filter_shape(*layer.filters);
   const std::vector<std::int64_t> expected = {3, 3, conv.in_channels, conv.out_channels};
   if (found != expected) {
@@ -120,7 +121,7 @@ void check_shape(const MatFile& file, const ConvLayer& layer, const ConvShape& c
 }
 
 // (K,3,3,C) with rows and columns exchanged.
-std::vector<float> transposed(const std::vector<float>& krsc, const ConvShape& conv) {
+std::vector<float> transposed(const std::vector<float>& krsc, const VggConvolution& conv) {
   const std::int64_t C = conv.in_channels;
   std::vector<float> out(krsc.size());
   for (std::int64_t k = 0; k < conv.out_channels; ++k) {
@@ -163,18 +164,18 @@ WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
   if (layers.width() > kWidestVgg) {
     throw Error("{}: conv1_1 has {} filters, expected 64", file.file(), layers.width());
   }
-  const std::vector<ConvShape> convs = vgg_convs(depth, static_cast<int>(layers.width()));
+  const std::vector<VggConvolution> convs = convolutions({.depth = depth, .width = layers.width()});
   std::int64_t total = 0, done = 0;
   for (std::size_t i = 0; i < convs.size(); ++i) {
     check_shape(file, layers.layer(convs[i], i), convs[i]);
-    total += 4 * (convs[i].weight_count() + convs[i].out_channels);
+    total += 4 * (count_of(convs[i].parameters()[0].shape) + convs[i].out_channels);
   }
 
   WeightsFile weights;
   weights.kind = fmt::format("vgg{}", depth);
   bool columns_first = false;
   for (std::size_t i = 0; i < convs.size(); ++i) {
-    const ConvShape& conv = convs[i];
+    const VggConvolution& conv = convs[i];
     const ConvLayer& layer = layers.layer(conv, i);
     if (progress) progress(done, total);
     std::vector<float> krsc = filters_krsc(file, *layer.filters);
@@ -184,14 +185,13 @@ WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
     if (i == 0 && depth == 19)
       columns_first = is_caffe_vgg19_first_layer(with_channels_reversed(transposed(krsc, conv)));
     if (columns_first) krsc = transposed(krsc, conv);
-    const auto shape = conv.weight_shape();
-    weights.parameters.push_back({conv.name() + ".weight", {shape.begin(), shape.end()}, std::move(krsc)});
+    const auto shape = conv.parameters()[0].shape;
+    weights.parameters.push_back({conv.name() + ".weight", shape, std::move(krsc)});
     weights.parameters.push_back({conv.name() + ".bias", {conv.out_channels}, std::move(biases)});
-    done += 4 * (conv.weight_count() + conv.out_channels);
+    done += 4 * (count_of(conv.parameters()[0].shape) + conv.out_channels);
   }
   weights.architecture =
-      nlohmann::ordered_json{{"depth", depth}, {"width", layers.width()}, {"last_conv", convs.back().name()}}
-          .dump();
+      to_json(Vgg{.depth = depth, .width = layers.width(), .last_conv = convs.back().name()});
   weights.preprocess = to_json(Preprocess{mean_of(file, network), {1, 1, 1}, "caffe"});
   weights.provenance = nlohmann::ordered_json{{"source", path.filename().string()},
                                               {"format", file.format() + " (MatConvNet SimpleNN)"},

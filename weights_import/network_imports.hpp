@@ -24,7 +24,7 @@ WeightsFile import_vgg(const TensorFile& file, int depth, const ImportOptions& o
 // with or without stage 5.
 WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& options);
 
-// One of the above. kind: one of kNetworkKinds.
+// One of the above. kind: a name of layers/networks/networks.hpp.
 WeightsFile import_network(const TensorFile& file, const std::string& kind, const ImportOptions& options);
 
 }  // namespace chiaro

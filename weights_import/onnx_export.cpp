@@ -6,8 +6,9 @@
 #include "engine/file_util.hpp"
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/transform_net/transform_net.hpp"
 #include "weights_import/onnx_export_graph.hpp"
-#include "weights_import/state_dict_names.hpp"
+#include "weights_import/state_dict.hpp"
 
 namespace chiaro {
 namespace {
@@ -19,8 +20,8 @@ using Integers = std::vector<std::int64_t>;
 // Appends the network's layers; x is always the name of the tensor so far.
 class Network {
  public:
-  explicit Network(const TransformArchitecture& architecture)
-      : architecture_(architecture), zero_padding_(architecture.padding == "zero") {}
+  explicit Network(const TransformNet& network)
+      : network_(network), zero_padding_(network.padding == Padding::Zero) {}
 
   OnnxGraph graph;
 
@@ -30,19 +31,16 @@ class Network {
     graph.output("stylized", shape, "RGB, 0 to 255, not clamped");
     constants();
     std::string x = whole("picture");
-    x = relu(norm(conv(x, "conv1", 9, 1), "in1"));
-    x = relu(norm(conv(x, "conv2", 3, 2), "in2"));
-    x = relu(norm(conv(x, "conv3", 3, 2), "in3"));
-    for (std::int64_t i = 1; i <= architecture_.residual_blocks; ++i) {
-      const std::string block = "res" + std::to_string(i), skip = x;
-      x = relu(norm(conv(x, block + ".conv1", 3, 1), block + ".in1"));
-      x = norm(conv(x, block + ".conv2", 3, 1), block + ".in2");
-      x = graph.node("Add", {x, skip}, block);
+    std::string skip;
+    for (const TransformStage& stage : stages(network_)) {
+      if (stage.opens_block) skip = x;
+      x = stage.up ? up(x, stage.torch_conv)
+                   : conv(x, stage.torch_conv, stage.extent, stage.stride, stage.is_last());
+      if (!stage.is_last()) x = norm(x, stage.torch_norm);
+      if (stage.relu) x = relu(x);
+      if (stage.closes_block) x = graph.node("Add", {x, skip}, block_of(stage));
     }
-    x = relu(norm(up(x, "deconv1"), "in4"));
-    x = relu(norm(up(x, "deconv2"), "in5"));
-    x = conv(x, "deconv3", 9, 1, /*has_bias=*/true);
-    if (architecture_.output == "tanh150") {
+    if (network_.output == OutputRange::Tanh150) {
       x = graph.node("Tanh", {x}, "range.tanh");
       x = graph.node("Mul", {x, "range.amplitude"}, "range.scaled");
       x = graph.node("Add", {x, "range.center"}, "range");
@@ -51,6 +49,11 @@ class Network {
   }
 
  private:
+  // "res1" of "res1.conv2"
+  static std::string block_of(const TransformStage& stage) {
+    return stage.conv.substr(0, stage.conv.find('.'));
+  }
+
   void constants() {
     graph.integers("whole.first", Integers{2});
     graph.integers("whole.end", Integers{4});
@@ -62,8 +65,8 @@ class Network {
     graph.integers("crop.axes", Integers{2, 3});
     if (!zero_padding_)
       for (const std::int64_t b : {1, 4}) graph.integers(pad_name(b), Integers{0, 0, b, b, 0, 0, b, b});
-    if (architecture_.upsample == "nearest") graph.floats("twice", {4}, std::array{1.f, 1.f, 2.f, 2.f});
-    if (architecture_.output == "tanh150") {
+    if (network_.upsample == Upsample::Nearest) graph.floats("twice", {4}, std::array{1.f, 1.f, 2.f, 2.f});
+    if (network_.output == OutputRange::Tanh150) {
       graph.floats("range.amplitude", {}, std::array{150.f});
       graph.floats("range.center", {}, std::array{127.5f});
     }
@@ -98,7 +101,7 @@ class Network {
   }
 
   std::string up(const std::string& x, const std::string& name) {
-    if (architecture_.upsample == "transposed") {
+    if (network_.upsample == Upsample::Transposed) {
       return graph.node("ConvTranspose", {x, name + ".conv2d.weight"}, name,
                         {{"kernel_shape", Integers{3, 3}},
                          {"strides", Integers{2, 2}},
@@ -113,12 +116,12 @@ class Network {
 
   std::string norm(const std::string& x, const std::string& name) {
     return graph.node("InstanceNormalization", {x, name + ".weight", name + ".bias"}, name,
-                      {{"epsilon", static_cast<float>(architecture_.norm_eps)}});
+                      {{"epsilon", static_cast<float>(network_.norm_eps)}});
   }
 
   std::string relu(const std::string& x) { return graph.node("Relu", {x}, x + ".relu"); }
 
-  const TransformArchitecture& architecture_;
+  const TransformNet& network_;
   const bool zero_padding_;
 };
 
@@ -143,11 +146,13 @@ void check(const WeightsFile& weights, const std::string& file) {
 
 void export_onnx(const std::filesystem::path& path, const WeightsFile& weights) {
   check(weights, path.string());
-  const TransformArchitecture architecture =
-      parse_transform_architecture(weights.architecture, path.string());
-  Network network(architecture);
+  const TransformNet described = transform_net_from_json(weights.architecture, path.string());
+  require(described.rows() == 1 && described.output != OutputRange::Scaled150,
+          "{}: ONNX files hold one style, with its output range in the last convolution (choose_style)",
+          path.string());
+  Network network(described);
   network.build();
-  const auto mappings = transform_net_mappings(architecture);
+  const auto mappings = state_dict(described);
   const std::vector<NamedTensor> state_dict =
       to_state_dict(weights);  // as long as, and in the order of, mappings
   for (std::size_t i = 0; i < mappings.size(); ++i) {

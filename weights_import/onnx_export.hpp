@@ -3,9 +3,9 @@
 //   input   "picture"   float (N,3,H,W), RGB 0..255; N, H and W are free, H and W at least 16
 //   output  "stylized"  float (N,3,H,W), RGB 0..255 but not clamped: round and clamp it
 //
-// The graph is that of layers/nets/transform_net.hpp: sizes that are no multiple of 4 are reflected out at
+// The graph is that of layers/networks/transform_net/transform_net.hpp: sizes that are no multiple of 4 are reflected out at
 // the bottom and right and the output cropped; nearest upsampling is Resize and Conv, transposed
-// ConvTranspose. Weights are fp32 and have the names of state_dict_names.hpp. metadata_props: chiaro.kind,
+// ConvTranspose. Weights are fp32 and have PyTorch's names. metadata_props: chiaro.kind,
 // .architecture, .preprocess, .provenance (JSON) and "preprocessing" in words.
 #pragma once
 #include <filesystem>

@@ -8,7 +8,7 @@
 #include "engine/rng.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
-#include "weights_import/vgg_convs.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {
 namespace {
@@ -62,7 +62,7 @@ void orthonormalize_rows(std::vector<double>& a, std::int64_t rows, std::int64_t
 }
 
 // K filters of 9 C values, see the header.
-std::vector<float> orthogonal_filters(const ConvShape& conv, const Rng& rng) {
+std::vector<float> orthogonal_filters(const VggConvolution& conv, const Rng& rng) {
   const std::int64_t filters = conv.out_channels, inputs = 9 * conv.in_channels;
   const bool wide = filters <= inputs;
   const std::int64_t rows = std::min(filters, inputs), columns = std::max(filters, inputs);
@@ -82,20 +82,19 @@ std::vector<float> orthogonal_filters(const ConvShape& conv, const Rng& rng) {
 }  // namespace
 
 WeightsFile random_vgg(int depth, int width, std::uint64_t seed, const std::string& up_to_layer) {
-  const std::vector<ConvShape> convs = vgg_convs_up_to(depth, up_to_layer, width);
+  const std::vector<VggConvolution> convs =
+      convolutions({.depth = depth, .width = width, .last_conv = up_to_layer});
   WeightsFile weights;
   weights.kind = fmt::format("vgg{}", depth);
-  for (const ConvShape& conv : convs) {
-    const auto shape = conv.weight_shape();
+  for (const VggConvolution& conv : convs) {
+    const auto shape = conv.parameters()[0].shape;
     const Rng rng(seed, static_cast<std::uint32_t>(16 * conv.block + conv.index));
-    weights.parameters.push_back(
-        {conv.name() + ".weight", {shape.begin(), shape.end()}, orthogonal_filters(conv, rng)});
+    weights.parameters.push_back({conv.name() + ".weight", shape, orthogonal_filters(conv, rng)});
     weights.parameters.push_back({conv.name() + ".bias",
                                   {conv.out_channels},
                                   std::vector<float>(static_cast<std::size_t>(conv.out_channels))});
   }
-  weights.architecture =
-      nlohmann::ordered_json{{"depth", depth}, {"width", width}, {"last_conv", convs.back().name()}}.dump();
+  weights.architecture = to_json(Vgg{.depth = depth, .width = width, .last_conv = convs.back().name()});
   weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
   weights.provenance = nlohmann::ordered_json{{"source", "random"},
                                               {"seed", seed},

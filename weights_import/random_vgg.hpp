@@ -14,7 +14,7 @@
 
 namespace chiaro {
 
-// depth, width and up_to_layer as in vgg_convs_up_to. A layer's values depend on width, seed and its own
+// depth, width and up_to_layer as in layers/networks/vgg/vgg.hpp. A layer's values depend on width, seed and its own
 // place only, so that a network cut short equals the beginning of the whole one. Preprocessing as for Caffe's
 // VGG.
 WeightsFile random_vgg(int depth, int width, std::uint64_t seed, const std::string& up_to_layer = "");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "engine/io/h5_file.hpp"
 #include "engine/suggest.hpp"
@@ -86,6 +87,28 @@ std::vector<NamedTensor> read_tensors(const TensorFile& file, const std::vector<
   }
   if (options.progress) options.progress(done, total);
   return result;
+}
+
+std::vector<NamedTensor> in_order(std::vector<NamedTensor> found, const std::vector<ParameterShape>& wanted,
+                                  const std::string& network, const std::string& file) {
+  std::unordered_map<std::string, NamedTensor*> by_name;
+  for (NamedTensor& tensor : found) by_name.emplace(tensor.name, &tensor);
+  std::vector<NamedTensor> ordered;
+  std::vector<std::string> missing;
+  for (const auto& [name, shape] : wanted) {
+    const auto it = by_name.find(name);
+    if (it == by_name.end()) {
+      missing.push_back(name);
+      continue;
+    }
+    if (it->second->shape != shape)
+      throw Error("{}: tensor '{}' has shape {}, expected {}", file, name, shape_text(it->second->shape),
+                  shape_text(shape));
+    ordered.push_back(std::move(*it->second));
+  }
+  if (missing.empty()) return ordered;
+  throw Error("{}: lacks {} of the {} tensors of {}: {}; the file is incomplete or another network", file,
+              missing.size(), wanted.size(), network, listed(missing));
 }
 
 std::string import_provenance(const TensorFile& file, const std::string& note) {

@@ -6,7 +6,7 @@
 
 #include "weights_import/files/tensor_file.hpp"
 #include "weights_import/import_options.hpp"
-#include "weights_import/state_dict_names.hpp"
+#include "weights_import/state_dict.hpp"
 
 namespace chiaro {
 
@@ -22,6 +22,11 @@ std::string guess_network(const TensorFile& file);
 // other shapes, NaN and infinity are Errors that name the file and the tensor.
 std::vector<NamedTensor> read_tensors(const TensorFile& file, const std::vector<TensorMapping>& mappings,
                                       const ImportOptions& options);
+
+// Puts tensors into the order of a description. Missing ones, all of them named, and wrong shapes are Errors that begin
+// with `file`; others are dropped.
+std::vector<NamedTensor> in_order(std::vector<NamedTensor> found, const std::vector<ParameterShape>& wanted,
+                                  const std::string& network, const std::string& file);
 
 // {"source":..., "format":..., "tool":...}
 std::string import_provenance(const TensorFile& file, const std::string& note);

@@ -1,10 +1,7 @@
-#include <array>
-#include <nlohmann/json.hpp>
-
 #include "kernels/base/error.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 #include "weights_import/network_imports.hpp"
 #include "weights_import/tensor_table.hpp"
-#include "weights_import/upproj_scopes.hpp"
 
 namespace chiaro {
 namespace {
@@ -21,26 +18,36 @@ std::string tensorflow_name(const std::string& name) {
   return name.substr(0, dot) + "/" + part;
 }
 
-struct UpprojNetwork {
+// Whether it is TensorFlow's file, and the network that its shapes tell of.
+struct RecognizedUpproj {
   bool tensorflow = false;
-  std::int64_t width = 64;
-  bool has_stage5 = true;
+  ResnetUpproj network;
 };
 
-UpprojNetwork recognize(const TensorFile& file) {
+RecognizedUpproj recognize(const TensorFile& file) {
   for (const bool tensorflow : {true, false}) {
-    const TensorInfo* first = file.find(tensorflow ? "conv1/weights" : "conv1.weight");
-    const TensorInfo* last = file.find(tensorflow ? "ConvPred/weights" : "ConvPred.weight");
+    const std::string weights = tensorflow ? "/weights" : ".weight";
+    const auto find = [&](const std::string& scope) { return file.find(scope + weights); };
+    const TensorInfo *first = find("conv1"), *last = find("ConvPred"), *decoder = find("layer1");
     if (!first || !last || first->shape.size() != 4) continue;
-    return {tensorflow, first->shape[tensorflow ? 3 : 0],
-            file.find(tensorflow ? "res5a_branch1/weights" : "res5a_branch1.weight") != nullptr};
+    const std::size_t out = tensorflow ? 3 : 0;  // the axis of a weight's outputs
+    RecognizedUpproj found{tensorflow,
+                           {.width = first->shape[out], .has_stage5 = find("res5a_branch1") != nullptr}};
+    ResnetUpproj& network = found.network;
+    require(network.width >= 1 && network.width <= 1024, "{}: conv1 has {} channels, expected 64",
+            file.file(), network.width);
+    if (decoder && decoder->shape.size() == 4 && decoder->shape[out] != 16 * network.width)
+      network.decoder_width = decoder->shape[out];
+    while (network.up_projections > 1 && !find(stages(network).up_projections.back().conv.scope))
+      --network.up_projections;
+    return found;
   }
   throw_wrong_network(file, "resnet_upproj", kUpprojNames);
 }
 
-std::string choose_padding(const TensorFile& file, const UpprojNetwork& network, const std::string& asked) {
+std::string choose_padding(const TensorFile& file, bool tensorflow, const std::string& asked) {
   if (asked != "auto") return asked;
-  if (network.tensorflow) return "nyu";  // the only one released in this form
+  if (tensorflow) return "nyu";  // the only one released in this form
   throw Error("{}: does not say which padding it was trained with: give --padding nyu or --padding make3d",
               file.file());
 }
@@ -48,27 +55,21 @@ std::string choose_padding(const TensorFile& file, const UpprojNetwork& network,
 }  // namespace
 
 WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& options) {
-  const UpprojNetwork network = recognize(file);
-  require(network.width >= 1 && network.width <= 1024, "{}: conv1 has {} channels, expected 64", file.file(),
-          network.width);
-  std::vector<TensorMapping> mappings;
-  for (const UpprojTensor& tensor : upproj_tensors(static_cast<int>(network.width), network.has_stage5)) {
-    TensorMapping mapping = same_name_mapping(tensor.name, tensor.shape);
-    if (network.tensorflow) {
-      mapping.foreign = tensorflow_name(tensor.name);
-      if (mapping.layout == TensorLayout::ChannelsLast) mapping.layout = TensorLayout::OutputLast;
-    }
-    mappings.push_back(std::move(mapping));
+  auto [tensorflow, network] = recognize(file);
+  if (choose_padding(file, tensorflow, options.padding) == "make3d")
+    network.padding = ResnetUpproj::Side::Make3d;
+  std::vector<TensorMapping> mappings = state_dict(network);
+  for (TensorMapping& mapping : mappings) {
+    if (!tensorflow) break;
+    mapping.foreign = tensorflow_name(mapping.native);
+    if (mapping.layout == TensorLayout::ChannelsLast) mapping.layout = TensorLayout::OutputLast;
   }
   WeightsFile weights;
   weights.kind = "resnet_upproj";
   weights.parameters = read_tensors(file, mappings, options);
   weights.provenance = import_provenance(file, "");
   weights.preprocess = to_json(Preprocess{});
-  weights.architecture = nlohmann::ordered_json{{"width", network.width},
-                                                {"encoder", network.has_stage5 ? "resnet50" : "resnet50-c4"},
-                                                {"padding", choose_padding(file, network, options.padding)}}
-                             .dump();
+  weights.architecture = to_json(network);
   return weights;
 }
 

@@ -1,7 +1,7 @@
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "kernels/base/error.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "weights_import/caffe_vgg.hpp"
 #include "weights_import/known_files.hpp"
 #include "weights_import/network_imports.hpp"
@@ -20,13 +20,19 @@ std::string usual_file(int depth) {
   return fmt::format("torchvision's vgg{}-{}.pth", depth, depth == 19 ? "dcbb9e9d" : "397923af");
 }
 
+// The first convolution's weight, or the first factor of it; null when it sees no RGB.
+const TensorInfo* first_convolution(const TensorFile& file, const std::string& prefix) {
+  const TensorInfo* first = file.find(prefix + "0.reduce.weight");
+  if (!first) first = file.find(prefix + "0.weight");
+  const bool is_vgg = first && first->shape.size() == 4 && first->shape[1] == 3 && first->shape[2] == 3;
+  return is_vgg ? first : nullptr;
+}
+
 // "features." or "", before the numbers of the layers.
 std::string find_prefix(const TensorFile& file, int depth) {
   const std::string kind = fmt::format("vgg{}", depth);
   for (const std::string prefix : {"features.", ""}) {
-    const TensorInfo* first = file.find(prefix + "0.weight");
-    const bool is_vgg = first && first->shape.size() == 4 && first->shape[1] == 3 && first->shape[2] == 3;
-    if (!is_vgg || file.find(prefix + "1.running_mean")) continue;
+    if (!first_convolution(file, prefix) || file.find(prefix + "1.running_mean")) continue;
     const bool is_19 = file.find(prefix + "16.weight"), is_16 = !is_19 && file.find(prefix + "17.weight");
     if ((depth == 19 && is_16) || (depth == 16 && is_19)) break;
     return prefix;
@@ -34,15 +40,23 @@ std::string find_prefix(const TensorFile& file, int depth) {
   throw_wrong_network(file, kind, usual_file(depth));
 }
 
-// Ends the list where the file's network ends: people keep only the layers that they use.
-std::vector<TensorMapping> present_mappings(const TensorFile& file, int depth, const std::string& prefix) {
-  const std::int64_t width = file.find(prefix + "0.weight")->shape[0];
-  std::vector<TensorMapping> mappings = vgg_mappings(depth, width);
-  for (TensorMapping& mapping : mappings) mapping.foreign.replace(0, std::string("features.").size(), prefix);
-  while (mappings.size() > 2 && !file.find(mappings[mappings.size() - 1].foreign) &&
-         !file.find(mappings[mappings.size() - 2].foreign))
-    mappings.resize(mappings.size() - 2);
-  return mappings;
+// The network that the file's names and shapes tell of. It ends where the file does: people keep only the layers that they
+// use.
+Vgg network_of(const TensorFile& file, int depth, const std::string& prefix) {
+  Vgg network{.depth = depth};
+  if (const TensorInfo* first = file.find(prefix + "0.weight")) network.width = first->shape[0];
+  require(network.width >= 1 && network.width <= 1024,
+          "{}: the first convolution has {} channels, expected 64", file.file(), network.width);
+  for (const TensorMapping& mapping : state_dict(network)) {
+    if (!mapping.native.ends_with(".weight")) continue;
+    const std::string conv = mapping.native.substr(0, mapping.native.find('.'));
+    const std::string number = mapping.foreign.substr(std::string("features.").size());
+    const std::string scope = prefix + number.substr(0, number.find('.'));
+    if (const TensorInfo* reduce = file.find(scope + ".reduce.weight"); reduce && !reduce->shape.empty())
+      network.ranks[conv] = reduce->shape[0];
+    if (file.find(scope + ".weight") || file.find(scope + ".bias")) network.last_conv = conv;
+  }
+  return network;
 }
 
 // What the file itself lets be known, by its checksum or its first layer: a value of
@@ -84,7 +98,9 @@ std::string choose_preprocess(const TensorFile& file, int depth, const std::vect
 
 WeightsFile import_vgg(const TensorFile& file, int depth, const ImportOptions& options) {
   const std::string prefix = find_prefix(file, depth);
-  const std::vector<TensorMapping> mappings = present_mappings(file, depth, prefix);
+  const Vgg network = network_of(file, depth, prefix);
+  std::vector<TensorMapping> mappings = state_dict(network);
+  for (TensorMapping& mapping : mappings) mapping.foreign.replace(0, std::string("features.").size(), prefix);
   WeightsFile weights;
   weights.kind = fmt::format("vgg{}", depth);
   weights.parameters = read_tensors(file, mappings, options);
@@ -97,11 +113,7 @@ WeightsFile import_vgg(const TensorFile& file, int depth, const ImportOptions& o
     note = "input channels of conv1_1 swapped from BGR to RGB";
   }
   weights.preprocess = to_json(preprocess == "torch" ? kTorch : kCaffe);
-  const std::string last = mappings.back().native;
-  weights.architecture = nlohmann::ordered_json{{"depth", depth},
-                                                {"width", file.find(prefix + "0.weight")->shape[0]},
-                                                {"last_conv", last.substr(0, last.find('.'))}}
-                             .dump();
+  weights.architecture = to_json(network);
   weights.provenance = import_provenance(file, note);
   return weights;
 }

@@ -7,6 +7,7 @@
 #include "engine/io/file_kind.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/networks.hpp"
 #include "weights_import/files/input_file.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/keras_vgg.hpp"
@@ -90,8 +91,7 @@ WeightsFile load_hdf5(const std::filesystem::path& path, const std::string& kind
 
 WeightsFile load_network(const std::filesystem::path& path, const std::string& kind,
                          const ImportOptions& options) {
-  if (std::find(kNetworkKinds.begin(), kNetworkKinds.end(), kind) == kNetworkKinds.end())
-    throw Error("unknown kind of network '{}', expected {}", kind, listed(kNetworkKinds));
+  network_kind(kind, path.string());
   const FileKind content = file_kind(path);
   switch (content) {
     case FileKind::Hdf5: {

@@ -8,7 +8,7 @@
 
 namespace chiaro {
 
-// Loads a network of the given kind (one of kNetworkKinds). The format is told from the contents, never from
+// Loads a network of the given kind (a name of layers/networks/networks.hpp). The format is told from the contents, never from
 // the name: chiaro's own file, Keras HDF5, PyTorch (zip and legacy), safetensors, NumPy dictionary, MATLAB
 // (MatConvNet). Throws Error when the file holds another network or no reader knows its format, naming what
 // it is and what can be read.

@@ -1,6 +1,6 @@
 #include "apps/common/loss_weights.hpp"
 
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "kernels/base/error.hpp"
 #include "weights_import/random_vgg.hpp"
 #include "weights_import/weights_import.hpp"

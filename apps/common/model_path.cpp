@@ -1,6 +1,7 @@
 #include "apps/common/model_path.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <vector>
 
 #include "engine/suggest.hpp"
@@ -25,7 +26,15 @@ fs::path find_model(const std::string& model, const fs::path& shipped) {
 }
 
 fs::path shipped_models() {
-  return CHIARO_MODELS_DIR;
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    const fs::path installed = program.parent_path().parent_path() / "share/chiaro/models";
+    if (fs::is_directory(installed, error)) return installed;
+    for (fs::path folder = program.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
+      if (fs::is_directory(folder / "apps/models", error)) return folder / "apps/models";
+  }
+  return "apps/models";
 }
 
 }  // namespace chiaro

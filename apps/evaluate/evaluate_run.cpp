@@ -18,7 +18,7 @@
 #include "apps/evaluate/perceptual_distance.hpp"
 #include "apps/evaluate/sheet.hpp"
 #include "apps/evaluate/structural_similarity.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/data/photo_list.hpp"
 #include "engine/file_util.hpp"
 

@@ -9,6 +9,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
+#include "layers/networks/networks.hpp"
 #include "weights_import/files/tensor_file.hpp"
 #include "weights_import/known_files.hpp"
 #include "weights_import/tensor_table.hpp"
@@ -66,7 +67,7 @@ int run_foreign(const ModelOptions& options) {
   fmt::print("\n{:<40} {:<20} {}\n", "tensor", "shape", "type");
   for (const TensorInfo& tensor : file->tensors())
     fmt::print("{:<40} {:<20} {}\n", tensor.name, shape_text(tensor.shape), element_name(tensor.type));
-  fmt::print("\nto read it as a network, add --as {}\n", listed(kNetworkKinds, "|"));
+  fmt::print("\nto read it as a network, add --as {}\n", listed(network_names(), "|"));
   return 0;
 }
 
@@ -84,7 +85,7 @@ bool is_foreign(const std::string& path) {
   if (is_native(path)) return false;
   throw Error(
       "{}: is not chiaro's own weights file but {}; if it is a network in another format, add --as {}", path,
-      describe(file_kind(path)), listed(kNetworkKinds, "|"));
+      describe(file_kind(path)), listed(network_names(), "|"));
 }
 
 // "fp32", "fp16"; "" for a file in another format, whose tensors may have been converted.
@@ -174,7 +175,7 @@ void add_model_command(CLI::App& app, Command& chosen) {
       "  inspect_engine model candy.pth");
   command->add_option("FILE", options->file, "weights file of any network")->required();
   command->add_option("--as", options->kind, "for a file in another format: the network to read it as")
-      ->check(CLI::IsMember(std::vector<std::string>(kNetworkKinds.begin(), kNetworkKinds.end())))
+      ->check(CLI::IsMember(network_names()))
       ->type_name("KIND");
   auto* json = command->add_flag("--json", options->json, "everything but the values, for programs");
   command->add_flag("--tensors", options->tensors, "name, shape and range of every tensor")->excludes(json);

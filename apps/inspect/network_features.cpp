@@ -6,12 +6,13 @@
 #include <set>
 
 #include "apps/common/loss_weights.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/session.hpp"
 #include "engine/suggest.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/loss_network.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {

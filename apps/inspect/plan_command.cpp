@@ -6,7 +6,7 @@
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/training/style_graph.hpp"
 #include "engine/session_plan.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 
 namespace chiaro {
 
@@ -46,7 +46,7 @@ int plan_stylizing(Context& context, const PlanOptions& options) {
     config = std::move(loaded.config);
     dtype = loaded.dtype;
   }
-  TransformNetConfig network = transform_net_config(config);
+  TransformNet network = transform_net_config(config);
   if (options.model_width > 0) network.width = options.model_width;
   fmt::print("{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
              network.width, precision_name(context, dtype));

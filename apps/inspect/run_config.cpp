@@ -18,9 +18,9 @@ CLI::Option* add_config_options(CLI::App& command, ConfigOptions& options) {
 
 RunConfigAndPrecision load_run_config(Context& context, const ConfigOptions& options) {
   TrainConfig config = load_config(options.file, options.overrides);
-  if (config.task != "style")
+  if (config.task != Task::Style)
     throw Error("{}: task = \"{}\"; this command reads configurations of task \"style\" only", options.file,
-                config.task);
+                kTaskNames[static_cast<std::size_t>(config.task)]);
   if (!options.common.precision.empty()) config.train.precision = options.common.precision;
   const DType dtype = choose_precision(context, config.train.precision);
   config.train.precision = precision_name(context, dtype);

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "apps/common/program.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 
 namespace CLI {
 class App;

@@ -5,7 +5,7 @@
 
 #include "apps/stylize/memory_budget.hpp"
 #include "engine/image/image.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 
 namespace chiaro {
 

@@ -1,7 +1,6 @@
 #include "apps/training/balance.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "apps/training/photo_batches.hpp"
@@ -16,17 +15,11 @@ namespace {
 constexpr int kRounds = 2, kTrialIterations = 25, kMeasuredBatches = 3;
 constexpr double kShareOfTime = 0.2;  // of train.minutes
 
-struct Term {
-  const char* name;
-  double share;
-  double* weight;
-};
-
-std::array<Term, 4> terms_of(TrainConfig& config) {
-  return {{{"style", config.loss.style.share, &config.loss.style.weight},
-           {"content", config.loss.content.share, &config.loss.content.weight},
-           {"depth", config.loss.depth.share, &config.loss.depth.weight},
-           {"tv", config.loss.tv_share, &config.loss.tv_weight}}};
+// The terms whose shares are of the gradient: all but the range, which is absent at first.
+std::vector<LossConfig::Term> shared_terms(TrainConfig& config) {
+  auto terms = config.loss.terms();
+  std::erase_if(terms, [&](const auto& term) { return term.weight == &config.loss.range().weight; });
+  return terms;
 }
 
 class Trial {
@@ -69,7 +62,7 @@ class Trial {
       for (std::size_t t = 0; t < norms.size(); ++t) norms[t] += found[t] / trainer.terms()[t].weight;
     }
     for (double& norm : norms) norm /= measured;
-    for (const Term& term : terms_of(config)) {
+    for (const auto& term : shared_terms(config)) {
       if (term.share == 0) continue;
       const double norm = norm_of(term.name, trainer.terms(), norms);
       if (!(norm > 0) || !std::isfinite(norm)) {
@@ -80,7 +73,7 @@ class Trial {
       }
       *term.weight = term.share / norm;
     }
-    config.loss.range_weight = config.loss.range_share / range_norm(config.data);
+    config.loss.range().weight = config.loss.range().share / range_norm(config.data);
     rescale(config);
   }
 
@@ -121,11 +114,11 @@ class Trial {
   // A common factor changes nothing for Adam, but these are the sizes that people know.
   static void rescale(TrainConfig& config) {
     double factor = 0;
-    for (const Term& term : terms_of(config))
+    for (const auto& term : shared_terms(config))
       if (factor == 0 && *term.weight > 0)
         factor = (term.weight == &config.loss.style.weight ? 100 : 1) / *term.weight;
-    for (const Term& term : terms_of(config)) *term.weight *= factor;
-    config.loss.range_weight *= factor;
+    for (const auto& term : shared_terms(config)) *term.weight *= factor;
+    config.loss.range().weight *= factor;
   }
 
   // Norm of the gradient of the unweighted range term, were every value 10 outside of 0 to 255.
@@ -150,15 +143,15 @@ TrainConfig balance_losses(Context& context, const TrainConfig& config,
                            const std::shared_ptr<const PhotoSource>& source, DType dtype,
                            const SessionOptions& session, const RunClock& clock) {
   TrainConfig result = config;
-  result.loss.balance = "weights";
+  result.loss.balance = Balance::Weights;
   int terms = 0;
-  for (const Term& term : terms_of(result)) {
+  for (const auto& term : shared_terms(result)) {
     *term.weight = term.share > 0 ? 1 : 0;
     terms += term.share > 0;
   }
   if (terms == 0) throw Error("loss.balance = \"gradient\": every share is 0: there is nothing to train for");
-  result.loss.range_weight = result.loss.range_share > 0 ? 1 : 0;
-  terms += result.loss.range_share > 0;
+  result.loss.range().weight = result.loss.range().share > 0 ? 1 : 0;
+  terms += result.loss.range().share > 0;
   Trial trial(context, source, dtype, session, clock,
               terms + kRounds * (kTrialIterations + terms * kMeasuredBatches));
   trial.reweigh(result, 0, 1, 1);

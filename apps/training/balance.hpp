@@ -18,8 +18,8 @@
 #pragma once
 #include <memory>
 
+#include "apps/training/config.hpp"
 #include "apps/training/run_clock.hpp"
-#include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session_plan.hpp"
 #include "kernels/base/context.hpp"

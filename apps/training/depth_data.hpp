@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/data/depth_loader.hpp"
 
 namespace chiaro {

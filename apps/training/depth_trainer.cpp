@@ -6,7 +6,8 @@
 
 #include "engine/param_io.hpp"
 #include "layers/depth_loss_layer.hpp"
-#include "layers/nets/resnet_upproj_training.hpp"
+#include "layers/networks/resnet_upproj/upproj_graph.hpp"
+#include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "weights_import/keras_resnet.hpp"
 #include "weights_import/weights_import.hpp"
 
@@ -30,17 +31,6 @@ void require_encoder_preprocess(const Preprocess& found, const std::string& file
                 to_json(expected));
 }
 
-std::string architecture_json(const ResnetUpprojConfig& network) {
-  nlohmann::ordered_json json{{"width", network.width},
-                              {"encoder", network.has_stage5 ? "resnet50" : "resnet50-c4"},
-                              {"padding", "nyu"}};
-  // Left out where they are as published, so that such networks compare equal to downloaded ones.
-  const ResnetUpprojConfig published;
-  if (network.decoder_width != published.decoder_width) json["decoder_width"] = network.decoder_width;
-  if (network.up_projections != published.up_projections) json["up_projections"] = network.up_projections;
-  return json.dump();
-}
-
 // Encoder and decoder lie one behind the other.
 std::vector<ParamRange> ranges_of(const ParamStore& params, double encoder_lr) {
   const std::int64_t encoder = params.find("layer1.weight")->offset;
@@ -49,12 +39,12 @@ std::vector<ParamRange> ranges_of(const ParamStore& params, double encoder_lr) {
 
 }  // namespace
 
-ResnetUpprojConfig depth_network_config(const DepthConfig& depth) {
+ResnetUpproj depth_network_config(const DepthConfig& depth) {
   return {.width = depth.width,
-          .has_stage5 = depth.encoder == "resnet50",
+          .has_stage5 = depth.encoder == Encoder::Resnet50,
           .decoder_width = depth.decoder_width,
           .up_projections = static_cast<int>(depth.up_projections),
-          .padding = ResnetUpprojConfig::Side::Nyu,
+          .padding = ResnetUpproj::Side::Nyu,
           .preprocess = encoder_preprocess()};
 }
 
@@ -95,7 +85,7 @@ void DepthTrainer::initialize(const TrainConfig& config) {
 
 void DepthTrainer::load_model(const std::string& path) {
   const WeightsFile start = load_network(path, "resnet_upproj");
-  const std::string expected = architecture_json(network_);
+  const std::string expected = to_json(network_);
   if (nlohmann::json::parse(start.architecture) != nlohmann::json::parse(expected))
     throw Error("{}: holds a depth network {}, but the configuration's [depth] is {}", path,
                 start.architecture, expected);
@@ -153,7 +143,7 @@ std::span<const float> DepthTrainer::predict(const DepthBatch& batch) {
 
 WeightsFile DepthTrainer::weights_file(const std::string& provenance) const {
   return {.kind = "resnet_upproj",
-          .architecture = architecture_json(network_),
+          .architecture = to_json(network_),
           .preprocess = to_json(network_.preprocess),
           .provenance = provenance,
           .parameters = resnet_upproj_file_tensors(params_, statistics_, network_)};

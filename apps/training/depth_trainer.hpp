@@ -9,17 +9,17 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/config.hpp"
 #include "apps/training/training_step.hpp"
-#include "engine/config/config.hpp"
 #include "engine/data/depth_batches.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/resnet_upproj.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 
 namespace chiaro {
 
 // What [depth] of a configuration describes. Input is as ImageNet's encoder wants it, trained or not.
-ResnetUpprojConfig depth_network_config(const DepthConfig& depth);
+ResnetUpproj depth_network_config(const DepthConfig& depth);
 
 class DepthTrainer {
  public:
@@ -65,7 +65,7 @@ class DepthTrainer {
 
   Context& context_;
   DType dtype_;
-  ResnetUpprojConfig network_;
+  ResnetUpproj network_;
   ParamStore params_{ParamStore::Kind::Trainable}, statistics_{ParamStore::Kind::Frozen};
   std::optional<Session> session_;
   TensorId picture_ = -1, target_ = -1;

@@ -155,33 +155,19 @@ void split(const DistillStart& start, const std::string& conv, std::int64_t rank
 
 }  // namespace
 
-std::vector<std::string> vgg_convolutions_up_to(int depth, const std::vector<std::string>& features) {
-  std::vector<std::string> needed, all;
-  for (const auto& feature : features) needed.push_back(vgg_convolution(depth, feature));
-  std::size_t count = 0;
-  for (const auto& name : vgg_feature_names(depth)) {
-    if (!name.starts_with("conv")) continue;
-    all.push_back(name);
-    if (std::ranges::find(needed, name) != needed.end()) count = all.size();
-  }
-  all.resize(count);
-  return all;
-}
-
 void start_from_whole(Context& context, const DistillStart& start, BatchBuilder& batches, Shape picture,
                       ParamStore& params) {
-  const auto convolutions = vgg_convolutions_up_to(start.factors.depth, start.layers);
-  const auto names = vgg_feature_names(start.factors.depth);
-  for (const auto& conv : convolutions) {
-    const auto rank = start.factors.ranks.find(conv);
-    if (rank == start.factors.ranks.end()) {
+  const auto names = feature_names(Vgg{.depth = start.factors.depth});
+  for (const VggConvolution& described : convolutions_for(start.factors, start.layers)) {
+    const std::string conv = described.name();
+    if (described.rank == 0) {
       for (const char* part : {".weight", ".bias"})
         std::ranges::copy(tensor_of(start.whole_weights, conv + part).values,
                           values_of(params, conv + part).begin());
     } else {
       const auto place = std::ranges::find(names, conv);
       require(place != names.begin(), "{} reads the picture and cannot be split", conv);
-      split(start, conv, rank->second,
+      split(start, conv, described.rank,
             measure(context, start, conv, *std::prev(place), batches, picture, params), params);
     }
     params.values_changed();

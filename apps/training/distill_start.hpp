@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "engine/data/batch_builder.hpp"
-#include "layers/nets/loss_network.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {
 
@@ -25,13 +26,10 @@ namespace chiaro {
 struct DistillStart {
   const WeightsFile& whole_weights;
   LossNetwork& whole;
-  const VggConfig& factors;
+  const Vgg& factors;
   const std::vector<std::string>& layers;
 };
 void start_from_whole(Context& context, const DistillStart& start, BatchBuilder& batches, Shape picture,
                       ParamStore& params);
-
-// The convolutions that the features need, from the first on.
-std::vector<std::string> vgg_convolutions_up_to(int depth, const std::vector<std::string>& features);
 
 }  // namespace chiaro

@@ -20,28 +20,29 @@ constexpr const char* kFeature = "feature ";
 constexpr const char* kGram = "gram ";
 
 // Every convolution up to the deepest of the layers but the first, whose three channels are few already.
-VggConfig factors_of(const DistillConfig& distill, const VggConfig& whole,
-                     const std::vector<std::string>& layers, const std::string& file) {
+Vgg factors_of(const DistillConfig& distill, const Vgg& whole, const std::vector<std::string>& layers,
+               const std::string& file) {
   if (!whole.ranks.empty())
     throw Error("{}: is in factors itself; give the whole VGG-{} as weights.vgg19", file, whole.depth);
   if (std::ssize(distill.ranks) != kVggBlocks)
     throw Error("distill.ranks: {} numbers, expected {}, one per block", distill.ranks.size(), kVggBlocks);
-  VggConfig factors{.depth = whole.depth, .width = whole.width, .preprocess = whole.preprocess};
-  const auto convolutions = vgg_convolutions_up_to(whole.depth, layers);
+  Vgg factors{.depth = whole.depth, .width = whole.width, .preprocess = whole.preprocess};
+  const auto convolutions = convolutions_for(whole, layers);
+  factors.last_conv = convolutions.back().name();
   for (std::size_t i = 1; i < convolutions.size(); ++i) {
-    const double rank = distill.ranks[static_cast<std::size_t>(convolutions[i][4] - '1')];
+    const double rank = distill.ranks[static_cast<std::size_t>(convolutions[i].block - 1)];
     if (rank < 1 || rank != std::floor(rank))
       throw Error("distill.ranks: {} is no whole number of at least 1", rank);
     const auto whole_rank = static_cast<std::int64_t>(rank);
-    if (whole_rank < vgg_channels(whole, convolutions[i])) factors.ranks[convolutions[i]] = whole_rank;
+    if (whole_rank < convolutions[i].out_channels) factors.ranks[convolutions[i].name()] = whole_rank;
   }
   return factors;
 }
 
 std::vector<std::string> in_network_order(const std::vector<std::string>& layers, int depth) {
-  for (const auto& layer : layers) vgg_convolution(depth, layer);  // names unknown ones
+  convolutions_for({.depth = depth}, layers);  // names unknown ones
   std::vector<std::string> ordered;
-  for (const auto& name : vgg_feature_names(depth))
+  for (const auto& name : feature_names(Vgg{.depth = depth}))
     if (std::ranges::find(layers, name) != layers.end()) ordered.push_back(name);
   return ordered;
 }
@@ -71,11 +72,11 @@ DistillTrainer::DistillTrainer(Context& context, const TrainConfig& config, DTyp
   const std::string file =
       loss_weights_file(config.weights.vgg19, "vgg19", shipped_models(), config.weights.base_url);
   const WeightsFile weights = load_loss_weights(file, "vgg19");
-  const VggConfig whole = vgg_config(weights, file);
+  const Vgg whole = vgg_of(weights, file);
   layers_ = in_network_order(config.distill.layers, whole.depth);
   config_ = factors_of(config.distill, whole, layers_, file);
-  std::vector<std::string> needed = vgg_convolutions_up_to(whole.depth, layers_);
-  needed.insert(needed.end(), layers_.begin(), layers_.end());
+  std::vector<std::string> needed = layers_;
+  for (const VggConvolution& conv : convolutions_for(whole, layers_)) needed.push_back(conv.name());
   teacher_ = LossNetwork::load(weights, file, needed);
   build(config, session_options);
   if (!config.model.init.empty()) {
@@ -143,13 +144,8 @@ void DistillTrainer::read_errors() {
 }
 
 WeightsFile DistillTrainer::weights_file(const std::string& provenance) const {
-  const std::string last = vgg_convolutions_up_to(config_.depth, layers_).back();
   return {.kind = fmt::format("vgg{}", config_.depth),
-          .architecture = nlohmann::ordered_json{{"depth", config_.depth},
-                                                 {"width", config_.width},
-                                                 {"last_conv", last},
-                                                 {"ranks", config_.ranks}}
-                              .dump(),
+          .architecture = to_json(config_),
           .preprocess = to_json(config_.preprocess),
           .provenance = provenance,
           .parameters = save_parameters(params_)};

@@ -5,7 +5,7 @@
 //         -> network in factors     -> features f
 //   loss = feature_weight * mean over layers of |f - F|^2 / |F|^2
 //        + gram_weight    * mean over layers of |G(f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
-// See layers/nmse_layers.hpp and layers/nets/vgg.hpp.
+// See layers/nmse_layers.hpp and layers/networks/vgg/vgg.hpp.
 //
 // The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that one step of
 // Adam changes no layer's output by much more than that share of it. Undivided, the first steps, all of them as long as
@@ -18,12 +18,13 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/config.hpp"
 #include "apps/training/training_step.hpp"
-#include "engine/config/config.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/loss_network.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {
 
@@ -66,7 +67,7 @@ class DistillTrainer {
 
   Context& context_;
   DType dtype_;
-  VggConfig config_;  // of the network in factors
+  Vgg config_;  // of the network in factors
   std::vector<std::string> layers_;
   std::unique_ptr<LossNetwork> teacher_;
   ParamStore params_{ParamStore::Kind::Trainable};

@@ -24,7 +24,7 @@ double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int6
   if (config.decay_every > 0)
     rate *= std::pow(config.decay, static_cast<double>((step - 1) / config.decay_every));
   if (step < config.warmup) rate *= static_cast<double>(step) / static_cast<double>(config.warmup);
-  if (config.schedule == "cosine") {
+  if (config.schedule == Schedule::Cosine) {
     const double done = std::min(static_cast<double>(step - 1) / static_cast<double>(iterations), 1.0);
     rate *= (1 + std::cos(std::numbers::pi * done)) / 2;
   }
@@ -82,7 +82,7 @@ void Optimizer::prepare(std::int64_t step) {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const double factor = step > ranges_[i].waits ? ranges_[i].lr_factor : 0;
     const double lr = learning_rate(config_, step, iterations_) * factor;
-    if (config_.method == "sgd")
+    if (config_.method == OptimizerMethod::Sgd)
       write_factors(
           i, sgd::factors({.lr = lr, .momentum = config_.momentum, .weight_decay = config_.weight_decay}));
     else
@@ -102,7 +102,7 @@ void Optimizer::update() {
     copy_async(context_, factors_.data(), factors_on_host_.data(), factors_on_host_.bytes());
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const auto part = [&](Slab slab) { return params_.compute(slab) + ranges_[i].first; };
-    if (config_.method == "sgd")
+    if (config_.method == OptimizerMethod::Sgd)
       sgd::step(context_, factors_at<sgd::Factors>(i), ranges_[i].count, part(Slab::Gradients),
                 part(Slab::Values), part(Slab::FirstMoments));
     else
@@ -113,7 +113,7 @@ void Optimizer::update() {
   if (params_.has_averages())
     running_average::step(context_, factors_at<float>(ranges_.size()), params_.slab_count(),
                           params_.compute(Slab::Values), params_.compute(Slab::Averages));
-  params_.values_computed(config_.method == "adam");
+  params_.values_computed(config_.method == OptimizerMethod::Adam);
 }
 
 void Optimizer::measure_gradient() {

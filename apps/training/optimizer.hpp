@@ -3,8 +3,8 @@
 #pragma once
 #include <vector>
 
+#include "apps/training/config.hpp"
 #include "engine/buffer.hpp"
-#include "engine/config/config.hpp"
 #include "engine/param_store.hpp"
 #include "kernels/base/context.hpp"
 

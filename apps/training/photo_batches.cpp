@@ -6,13 +6,11 @@ BatchOptions batch_options(const TrainConfig& config) {
   BatchOptions options;
   options.image_size = config.data.image_size;
   options.batch_size = config.data.batch_size;
-  options.crop = config.data.crop == "random"   ? CropMode::Random
-                 : config.data.crop == "center" ? CropMode::Center
-                                                : CropMode::None;
+  options.crop = config.data.crop;
   options.shuffle = config.data.shuffle;
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.cache_bytes = config.data.cache_mb << 20;
-  if (config.task == "distill") options.recolor = config.distill.recolor;
+  if (config.task == Task::Distill) options.recolor = config.distill.recolor;
   return options;
 }
 

@@ -1,6 +1,6 @@
 // The batches of photos that a configuration asks for.
 #pragma once
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/data/loader.hpp"
 
 namespace chiaro {

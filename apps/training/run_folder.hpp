@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 
 namespace chiaro {
 

@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "apps/common/loss_weights.hpp"
-#include "apps/training/declared_network.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/elementwise/image_convert.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -106,7 +106,7 @@ class LossNetworkLoader {
  private:
   std::unique_ptr<LossNetwork> make(const std::string& name, const std::vector<std::string>& layers) {
     if (purpose_ == GraphPurpose::Plan && weights_of(weights_, name) == kDownloadWeights)
-      return declare_network(name);
+      return LossNetwork::declared(name);
     const std::string path =
         loss_weights_file(weights_of(weights_, name), name, shipped_models(), weights_.base_url);
     const bool random = path == kRandomWeights;
@@ -117,7 +117,7 @@ class LossNetworkLoader {
       const bool present = !random && std::filesystem::exists(path);
       if (!random && !present)
         step_.notes.push_back(fmt::format("{}: no such file; planned with {} of standard width", path, name));
-      if (!present || !is_native(path)) return declare_network(name);
+      if (!present || !is_native(path)) return LossNetwork::declared(name);
     }
     require_present(path, name);
     auto network = LossNetwork::load(load_loss_weights(path, name), path, layers);
@@ -134,42 +134,33 @@ class LossNetworkLoader {
 
 // Every network once, with the layers of all terms that look at it.
 StyleObjective make_objective(const TrainConfig& config, GraphPurpose purpose, StyleGraph& step) {
-  StyleObjective objective;
-  const std::array<std::pair<const FeatureLossConfig*, FeatureTerm*>, 3> uses{
-      {{&config.loss.style, &objective.style},
-       {&config.loss.content, &objective.content},
-       {&config.loss.depth, &objective.depth}}};
+  std::vector<const FeatureLossConfig*> wanted{&config.loss.style};
+  for (const FeatureLossConfig& feature : config.loss.features) wanted.push_back(&feature);
   LossNetworkLoader networks(config.weights, purpose, step);
-  for (const auto& [wanted, term] : uses) {
-    *term = {.layers = wanted->layers, .layer_weights = wanted->layer_weights, .weight = wanted->weight};
-    if (wanted->weight == 0) continue;
+  const auto term_of = [&](const FeatureLossConfig& loss) {
+    FeatureTerm term{
+        .name = loss.name, .layers = loss.layers, .layer_weights = loss.layer_weights, .weight = loss.weight};
+    if (loss.weight == 0) return term;
     std::vector<std::string> layers;
-    for (const auto& [other, unused] : uses)
-      if (other->weight != 0 && other->net == wanted->net)
+    for (const FeatureLossConfig* other : wanted)
+      if (other->weight != 0 && other->net == loss.net)
         layers.insert(layers.end(), other->layers.begin(), other->layers.end());
-    term->network = networks.get(wanted->net, layers);
-  }
-  objective.reduction =
-      config.loss.style_reduction == "sum" ? StyleLossLayer::Reduction::Sum : StyleLossLayer::Reduction::Mean;
-  objective.tv_weight = config.loss.tv_weight;
-  objective.range_weight = config.loss.range_weight;
+    term.network = networks.get(loss.net, layers);
+    return term;
+  };
+  StyleObjective objective{.style = term_of(config.loss.style), .reduction = config.loss.style_reduction};
+  for (const FeatureLossConfig& feature : config.loss.features)
+    objective.features.push_back(term_of(feature));
+  for (const PictureLossConfig& picture : config.loss.pictures)
+    objective.pictures.push_back({picture.name, picture.weight});
   if (config.styles.size() == 1) objective.style.weight *= config.styles[0].weight;
   return objective;
 }
 
 }  // namespace
 
-TransformNetConfig transform_net_config(const TrainConfig& config) {
-  const ModelConfig& model = config.model;
-  TransformNetConfig network{
-      .width = model.width,
-      .residual_blocks = model.residual_blocks,
-      .upsample = model.upsample == "transposed" ? Upsample::Transposed : Upsample::Nearest,
-      .padding = model.padding == "zero" ? Padding::Zero : Padding::Reflect,
-      .norm_eps = model.norm_eps,
-      .output = model.output == "tanh150"  ? OutputRange::Tanh150
-                : model.output == "linear" ? OutputRange::Linear
-                                           : OutputRange::Scaled150};
+TransformNet transform_net_config(const TrainConfig& config) {
+  TransformNet network = config.model.network;
   for (const StyleConfig& style : config.styles) network.styles.push_back(style_name(style));
   return network;
 }
@@ -196,14 +187,7 @@ StyleGraph build_style_graph(Context& context, const TrainConfig& config, DType 
   graph.keep_gradient(step.generated);
   add_objective(graph, objective, step.generated, photo_features, dtype);
 
-  const auto weight_of = [&](const std::string& term) {
-    return term == "style"     ? objective.style.weight
-           : term == "content" ? objective.content.weight
-           : term == "depth"   ? objective.depth.weight
-           : term == "tv"      ? objective.tv_weight
-                               : objective.range_weight;
-  };
-  for (const auto& term : graph.loss_terms()) step.terms.push_back({term, weight_of(term)});
+  for (const auto& term : graph.loss_terms()) step.terms.push_back({term, objective.weight_of(term)});
   if (std::ranges::all_of(step.terms, [](const TermWeight& term) { return term.name == "range"; }))
     throw Error("every loss weight is 0: there is nothing to train for");
   return step;

@@ -7,24 +7,24 @@
 #include <utility>
 #include <vector>
 
-#include "engine/config/config.hpp"
-#include "layers/nets/transform_net.hpp"
+#include "apps/training/config.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/style_objective.hpp"
 
 namespace chiaro {
 
 // The network of a configuration, with its styles.
-TransformNetConfig transform_net_config(const TrainConfig& config);
+TransformNet transform_net_config(const TrainConfig& config);
 
 struct TermWeight {
-  std::string name;  // "style", "content", "depth", "tv", "range"
+  std::string name;
   double weight = 0;
 };
 using NamedLossNetworks = std::vector<std::pair<std::string, std::unique_ptr<LossNetwork>>>;
 
 // The layers of the graph refer to the parameters and the loss networks: keep these as long as the graph.
 struct StyleGraph {
-  TransformNetConfig network;
+  TransformNet network;
   std::unique_ptr<ParamStore> params;  // of the transform network; declared, not allocated
   NamedLossNetworks loss_networks;     // each once, however many terms look at it
   Graph graph;

@@ -5,6 +5,7 @@
 
 #include "apps/common/model_path.hpp"
 #include "engine/param_io.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -31,18 +32,17 @@ std::vector<ParamRange> ranges_of(const ParamStore& params, const OptimizerConfi
 }
 
 // The file that a network begins with; none: random values. Notes why it is not the base.
-std::optional<std::filesystem::path> start_file(const std::string& init, const TransformNetConfig& network,
+std::optional<std::filesystem::path> start_file(const std::string& init, const TransformNet& network,
                                                 std::vector<std::string>& notes) {
   if (init == kRandomWeights) return {};
   if (!init.empty())
     return init == kBaseModel ? find_model(init, shipped_models()) : std::filesystem::path(init);
   const std::filesystem::path base = shipped_models() / (std::string(kBaseModel) + ".h5");
   if (!std::filesystem::exists(base)) return {};
-  const TransformNetConfig found =
-      plain_config(transform_net_from_json(read_weights(base).architecture, base));
+  const TransformNet found = plain_config(transform_net_from_json(read_weights(base).architecture, base));
   if (found == plain_config(network)) return base;
   notes.push_back(fmt::format("the network begins with random values: the base that comes with chiaro is {}",
-                              transform_net_to_json(found)));
+                              to_json(found)));
   return {};
 }
 

@@ -18,7 +18,7 @@
 #include "engine/image/image.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 
 namespace chiaro {
 
@@ -68,7 +68,7 @@ class StyleTrainer {
   Session& session() { return *session_; }
   Context& context() { return context_; }
   DType dtype() const { return dtype_; }
-  const TransformNetConfig& network() const { return network_; }
+  const TransformNet& network() const { return network_; }
   const std::vector<std::string>& notes() const {
     return notes_;
   }  // what the user should know about this run
@@ -83,7 +83,7 @@ class StyleTrainer {
 
   Context& context_;
   DType dtype_;
-  TransformNetConfig network_;
+  TransformNet network_;
   std::unique_ptr<ParamStore> params_;
   NamedLossNetworks loss_networks_;
   std::optional<Session> session_;

@@ -10,17 +10,18 @@
 #include "apps/training/style_task.hpp"
 #include "apps/training/training_loop.hpp"
 #include "engine/file_util.hpp"
+#include "engine/suggest.hpp"
 
 namespace chiaro {
 
 namespace {
 
 std::unique_ptr<TrainingTask> make_task(const TaskSetup& setup) {
-  if (setup.config.task != "style" && setup.config.optimizer.average > 0)
+  if (setup.config.task != Task::Style && setup.config.optimizer.average > 0)
     throw Error("optimizer.average = {}: is for task = \"style\"; set it to 0",
                 setup.config.optimizer.average);
-  if (setup.config.task == "depth") return make_depth_task(setup);
-  if (setup.config.task == "distill") return make_distill_task(setup);
+  if (setup.config.task == Task::Depth) return make_depth_task(setup);
+  if (setup.config.task == Task::Distill) return make_distill_task(setup);
   return make_style_task(setup);
 }
 
@@ -28,10 +29,10 @@ TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, c
                      const RunClock& clock) {
   TrainConfig result =
       balance_losses(context, config, open_photo_source(config.data.train), dtype, options.session, clock);
-  fmt::print(stderr,
-             "weights from shares: style {:.4g}, content {:.4g}, depth {:.4g}, tv {:.4g}, range {:.4g}\n",
-             result.loss.style.weight, result.loss.content.weight, result.loss.depth.weight,
-             result.loss.tv_weight, result.loss.range_weight);
+  std::vector<std::string> found;
+  for (const auto& term : result.loss.terms())
+    found.push_back(fmt::format("{} {:.4g}", term.name, *term.weight));
+  fmt::print(stderr, "weights from shares: {}\n", listed(found));
   return result;
 }
 
@@ -52,7 +53,7 @@ int train(Context& context, const TrainConfig& config, const TrainOptions& optio
   TrainConfig resolved = config;
   resolved.train.precision = precision_name(context, dtype);
   RunFolder::require_new(resolved.train.out);
-  if (resolved.task == "style" && resolved.loss.balance == "gradient")
+  if (resolved.task == Task::Style && resolved.loss.balance == Balance::Gradient)
     resolved = balanced(context, resolved, dtype, options, clock);
   const TaskSetup setup{context, resolved, dtype, options.session};
   const auto task = make_task(setup);
@@ -67,7 +68,7 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   RunFolder folder = RunFolder::open(run);
   const std::int64_t iterations = load_config(folder.config_file()).train.iterations;
   TrainConfig config = load_config(folder.config_file(), overrides);
-  if (config.optimizer.schedule == "cosine" && config.train.iterations != iterations)
+  if (config.optimizer.schedule == Schedule::Cosine && config.train.iterations != iterations)
     throw Error(
         "--resume with --set train.iterations={}: optimizer.schedule = \"cosine\" has used the length of the "
         "run, "

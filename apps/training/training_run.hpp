@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/session_plan.hpp"
 #include "kernels/base/context.hpp"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/config.hpp"
 #include "apps/training/run_folder.hpp"
-#include "engine/config/config.hpp"
 #include "engine/image/image.hpp"
 #include "engine/param_store.hpp"
 #include "engine/session_plan.hpp"

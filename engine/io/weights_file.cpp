@@ -18,11 +18,6 @@ namespace {
 constexpr const char* kWeightsFormat = "chiaro_weights";
 constexpr std::int64_t kWeightsVersion = 1;
 
-void check_kind(const std::string& kind, const std::string& file) {
-  if (std::find(kNetworkKinds.begin(), kNetworkKinds.end(), kind) != kNetworkKinds.end()) return;
-  throw Error("{}: unknown kind of network '{}', expected {}", file, kind, listed(kNetworkKinds));
-}
-
 void check_json(const std::string& text, const char* name, const std::string& file) {
   if (nlohmann::json::parse(text, nullptr, false).is_object()) return;
   throw Error("{}: attribute '{}' is not a JSON object", file, name);
@@ -36,7 +31,6 @@ void check_finite(const NamedTensor& tensor, const std::string& file) {
 }
 
 void check_contents(const WeightsFile& weights, const std::string& file) {
-  check_kind(weights.kind, file);
   check_json(weights.architecture, "architecture", file);
   check_json(weights.preprocess, "preprocess", file);
   check_json(weights.provenance, "provenance", file);

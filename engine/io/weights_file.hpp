@@ -3,7 +3,7 @@
 //   root attributes   format "chiaro_weights", version 1, kind, architecture, preprocess, provenance
 //   group parameters  one fp32 or half dataset per tensor; dots, not groups, nest the names
 //
-// kind is one of kNetworkKinds. architecture, preprocess and provenance are JSON objects as text:
+// kind is a name that layers/networks/networks.hpp knows. architecture, preprocess and provenance are JSON objects as text:
 //   architecture  what builds the network: transform_net {"width":32,...}, vgg19 {"depth":19,"width":64}
 //   preprocess    see Preprocess below
 //   provenance    where the values come from: {"source":..., "tool":..., ...}; no date, so that files
@@ -19,9 +19,6 @@
 #include <vector>
 
 namespace chiaro {
-
-inline constexpr std::array<std::string_view, 4> kNetworkKinds = {"transform_net", "vgg19", "vgg16",
-                                                                  "resnet_upproj"};
 
 // Of a style in a transform_net of several: letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can
 // stand in a list of shares and in the name of a file.
@@ -58,7 +55,7 @@ struct WeightsFile {
 // True for an HDF5 file whose format attribute says chiaro_weights; false for any other readable file.
 bool is_native(const std::filesystem::path& path);
 
-// Checks format, version, kind, the JSON and that every value is finite.
+// Checks format, version, the JSON and that every value is finite.
 WeightsFile read_weights(const std::filesystem::path& path);
 
 // Atomic. half rounds the tensors to IEEE half precision, but for those with a value beyond its range:

@@ -10,7 +10,8 @@
 #include "apps/evaluate/depth_estimator.hpp"
 #include "apps/evaluate/depth_picture.hpp"
 #include "engine/io/h5_file.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -32,7 +33,7 @@ class Workplace : public test::TinyTraining {
     for (auto& tensor : network.parameters)
       if (tensor.name == "ConvPred.bias") tensor.values.assign(1, 500);
     write_weights(depth(), network);
-    const TransformNetConfig config{.width = 4, .residual_blocks = 1};
+    const TransformNet config{.width = 4, .residual_blocks = 1};
     ParamStore params(ParamStore::Kind::Frozen);
     declare_transform_net(params, config);
     params.allocate();

@@ -6,7 +6,8 @@
 #include "engine/file_util.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/run_program.hpp"
 #include "weights_import/random_vgg.hpp"
@@ -129,7 +130,7 @@ TEST_CASE("import_weights: refusals are one line, and nothing is written") {
 
 TEST_CASE("import_weights: a style out of several, for other programs") {
   const test::TemporaryFolder folder;
-  const TransformNetConfig config{
+  const TransformNet config{
       .width = 4, .residual_blocks = 1, .output = OutputRange::Scaled150, .styles = {"wave", "scream"}};
   ParamStore params(ParamStore::Kind::Frozen);
   declare_transform_net(params, config);

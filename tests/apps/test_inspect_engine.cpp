@@ -7,13 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/inspect/feature_picture.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/session.hpp"
 #include "kernels/elementwise/image_convert.hpp"
-#include "layers/nets/loss_network.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "tests/support/picture_folder.hpp"
@@ -160,9 +161,9 @@ TEST_CASE("inspect_engine gradients: losses, norms and gradients belong together
   CHECK(file.strings("photos").size() == 2);
   double total = 0;
   for (const auto& [term, weight] : {std::pair{"style", config.loss.style.weight},
-                                     {"content", config.loss.content.weight},
-                                     {"tv", config.loss.tv_weight},
-                                     {"range", config.loss.range_weight}}) {
+                                     {"content", config.loss.content().weight},
+                                     {"tv", config.loss.tv().weight},
+                                     {"range", config.loss.range().weight}}) {
     const double raw = number(file, std::string("raw/") + term);
     const bool may_be_0 = term == std::string("range");  // no value need lie outside
     CHECK((raw > 0 || may_be_0));
@@ -207,7 +208,7 @@ TEST_CASE("inspect_engine gradients: errors of the configuration pass through") 
 TEST_CASE("inspect_engine model: for people and for programs") {
   const InspectWorkplace at;
   const std::string half = at.folder / "half.h5", plain = at.folder / "plain.h5";
-  TransformNetConfig network{.width = 4, .residual_blocks = 1};
+  TransformNet network{.width = 4, .residual_blocks = 1};
   ParamStore params(ParamStore::Kind::Frozen);
   declare_transform_net(params, network);
   params.allocate();

@@ -37,7 +37,7 @@ TEST_CASE("optimizer: the learning rate warms up, and falls along a cosine") {
   CHECK(learning_rate(config, 3, 100) == 0.375);
   CHECK(learning_rate(config, 4, 100) == 0.5);
   CHECK(learning_rate(config, 100, 100) == 0.5);
-  config.schedule = "cosine";
+  config.schedule = Schedule::Cosine;
   CHECK(learning_rate(config, 51, 100) == doctest::Approx(0.25));
   CHECK(learning_rate(config, 101, 100) == doctest::Approx(0).epsilon(1e-12));
   CHECK(learning_rate(config, 200, 100) == doctest::Approx(0).epsilon(1e-12));
@@ -55,7 +55,8 @@ TEST_CASE("optimizer: running averages forget the first weights, then have the l
   store.add("all", {1, 1, 1, 16});
   store.keep_averages();
   store.allocate();
-  Optimizer optimizer(context, {.method = "sgd", .lr = 1, .momentum = 0, .average = 0.5}, 100, store);
+  Optimizer optimizer(context, {.method = OptimizerMethod::Sgd, .lr = 1, .momentum = 0, .average = 0.5}, 100,
+                      store);
   std::vector<double> value(16), average(16);
   for (std::int64_t step = 1; step <= 20; ++step) {
     for (std::size_t i = 0; i < 16; ++i) store.gradients()[i] = float((step * 7 + int(i)) % 5) - 2;
@@ -74,8 +75,8 @@ TEST_CASE("optimizer: running averages forget the first weights, then have the l
 
 TEST_CASE("optimizer: weight decay goes with the learning rate of each range") {
   Context context(1);
-  for (const char* method : {"adam", "sgd"}) {
-    CAPTURE(method);
+  for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
+    CAPTURE(static_cast<int>(method));
     const OptimizerConfig config{.method = method, .lr = 0.25, .weight_decay = 2};
     TwoParams params;
     std::ranges::fill(params.store.values(), 8.f);
@@ -89,8 +90,8 @@ TEST_CASE("optimizer: weight decay goes with the learning rate of each range") {
 
 TEST_CASE("optimizer: ranges learn at their own rates, all else equal") {
   Context context(1);
-  for (const char* method : {"adam", "sgd"}) {
-    CAPTURE(method);
+  for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
+    CAPTURE(static_cast<int>(method));
     OptimizerConfig config{.method = method, .lr = 0.25, .eps = 0};
     TwoParams whole, parts, slow;
     const auto step = [&](ParamStore& store, std::vector<ParamRange> ranges = {}) {

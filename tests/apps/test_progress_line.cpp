@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "apps/common/progress_line.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/hash_weights.hpp"
 
 using namespace chiaro;
@@ -89,7 +90,7 @@ TEST_CASE("duration_text: seconds, minutes, hours") {
 
 TEST_CASE("stylizing reports its progress, band by band up to the whole, and stays the same") {
   Context context(1);
-  const TransformNetConfig config{.width = 4, .residual_blocks = 2};
+  const TransformNet config{.width = 4, .residual_blocks = 2};
   ParamStore store(ParamStore::Kind::Frozen);
   declare_transform_net(store, config);
   store.allocate();

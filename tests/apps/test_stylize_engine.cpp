@@ -8,7 +8,8 @@
 #include "engine/file_util.hpp"
 #include "engine/image/image.hpp"
 #include "engine/io/weights_file.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "tests/support/picture_folder.hpp"
@@ -24,7 +25,7 @@ namespace {
 class StylizeWorkplace : public test::PictureFolder {
  public:
   StylizeWorkplace() {
-    const TransformNetConfig config{.width = 4, .residual_blocks = 1};
+    const TransformNet config{.width = 4, .residual_blocks = 1};
     ParamStore params(ParamStore::Kind::Frozen);
     declare_transform_net(params, config);
     params.allocate();
@@ -361,10 +362,10 @@ namespace {
 
 // A network of three styles whose pictures differ.
 void write_three_styles(const std::string& path) {
-  const TransformNetConfig config{.width = 4,
-                                  .residual_blocks = 1,
-                                  .output = OutputRange::Scaled150,
-                                  .styles = {"wave", "scream", "night"}};
+  const TransformNet config{.width = 4,
+                            .residual_blocks = 1,
+                            .output = OutputRange::Scaled150,
+                            .styles = {"wave", "scream", "night"}};
   ParamStore params(ParamStore::Kind::Frozen);
   declare_transform_net(params, config);
   params.allocate();

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "apps/training/balance.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -52,10 +52,10 @@ TEST_CASE("loss.balance: the resolved configuration has the weights, and trains 
   const TinyTraining tiny;
   REQUIRE(tiny.train(with(kShares, {"train.iterations=6"})).status == 0);
   const TrainConfig resolved = load_config(tiny.run() + "/config.toml");
-  CHECK(resolved.loss.balance == "weights");
+  CHECK(resolved.loss.balance == Balance::Weights);
   CHECK(resolved.loss.style.weight == doctest::Approx(100));
-  CHECK(resolved.loss.content.weight > 0);
-  CHECK(resolved.loss.depth.weight == 0);
+  CHECK(resolved.loss.content().weight > 0);
+  CHECK(resolved.loss.depth().weight == 0);
 
   const std::string balanced = read_text(tiny.run() + "/metrics.jsonl");
   const auto config = tiny / "resolved.toml";
@@ -97,8 +97,8 @@ TEST_CASE("loss.balance: where the run is short, the trial measures at least onc
                "\nnote: train.minutes leaves the balancing of the losses 0s: 0 of its 50 iterations, so the "
                "shares may come out less exactly\nweights from shares: style 100, content "));
   const TrainConfig resolved = load_config(tiny.run() + "/config.toml");
-  CHECK(resolved.loss.balance == "weights");
-  CHECK(resolved.loss.content.weight > 0);
+  CHECK(resolved.loss.balance == Balance::Weights);
+  CHECK(resolved.loss.content().weight > 0);
 }
 
 TEST_CASE("loss.balance: the trial takes about a fifth of the run") {
@@ -111,7 +111,7 @@ TEST_CASE("loss.balance: the trial takes about a fifth of the run") {
     const RunClock clock(minutes, [&] { return now += 1; });
     const TrainConfig balanced =
         balance_losses(context, config, open_photo_source(config.data.train), DType::F32, {}, clock);
-    CHECK(balanced.loss.content.weight > 0);
+    CHECK(balanced.loss.content().weight > 0);
     return clock.seconds();
   };
   const double whole = seconds_of_trial(0);

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "kernels/base/context.hpp"
-#include "layers/nets/loss_network.hpp"
+#include "layers/networks/networks.hpp"
 #include "tests/support/checkpoint_content.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/compare.hpp"

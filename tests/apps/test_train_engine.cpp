@@ -5,8 +5,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "engine/config/config.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "apps/training/config.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/tiny_training.hpp"
 
@@ -104,6 +104,19 @@ TEST_CASE("train_engine: training lowers the loss") {
   CHECK(tiny.train({"train.iterations=60", "train.preview_every=0", "data.crop=center"}).status == 0);
   const auto lines = read_metrics(tiny.run());
   CHECK(lines.back()["total"].get<double>() < 0.8 * lines.front()["total"].get<double>());
+}
+
+TEST_CASE("train_engine: a loss on other features is a term like any other") {
+  const TinyTraining tiny;
+  tiny.write_config(
+      "[style]\nimage = \"style.png\"\n[[loss.feature]]\nname = \"edges\"\nlayers = [\"relu1_2\"]\nweight = 3");
+  CHECK(tiny.train({"train.iterations=2", "train.gradient_norms_every=1"}).status == 0);
+  for (const auto& line : read_metrics(tiny.run())) {
+    CHECK(line["raw"]["edges"].get<double>() > 0);
+    CHECK(line["weighted"]["edges"].get<double>() ==
+          doctest::Approx(3 * line["raw"]["edges"].get<double>()).epsilon(1e-5));
+    CHECK(line["gradient_norms"]["edges"].get<double>() > 0);
+  }
 }
 
 TEST_CASE("train_engine: the same seed gives the same bits, another does not") {

@@ -161,7 +161,7 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
   copy.get();
   CHECK(copy.packings == 1);
   set_gradients(gpu, s.store, 1);
-  Optimizer optimizer(gpu, {.method = "sgd", .lr = 0.25, .momentum = 0}, 100, s.store);
+  Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .momentum = 0}, 100, s.store);
   optimizer.prepare(1);
   auto work = CapturedWork::record(gpu, [&] {
     copy.see();  // up to date, but will not be at the second replay
@@ -191,7 +191,7 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
 }
 
 TEST_CASE("parameters on the device: the rounded copy is up to date in and after recorded work") {
-  for (const char* method : {"adam", "sgd"}) {
+  for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
     CAPTURE(method);
     Context gpu(Device::Cuda, 1);
     Store s;

@@ -146,7 +146,8 @@ TEST_CASE("recorded steps: ten of them have the bits of eager ones, whoever look
       REQUIRE(std::ranges::all_of(eager.values, [](float v) { return std::isfinite(v); }));
       REQUIRE(eager.previews.at(4) != eager.previews.at(5));  // a step is seen
       for (const Looks& looks : recorded) {
-        if ((config.styles.size() > 1 || config.optimizer.method == "sgd") && looks.text != recorded[3].text)
+        if ((config.styles.size() > 1 || config.optimizer.method == OptimizerMethod::Sgd) &&
+            looks.text != recorded[3].text)
           continue;  // the others are parts of it
         CAPTURE(method);
         CAPTURE(config.styles.size());
@@ -197,7 +198,7 @@ TEST_CASE("recorded steps: a checkpoint that is read back between replays is wha
 
 TEST_CASE("recorded steps: running statistics and predictions are those of eager steps, every time") {
   TrainConfig config;
-  config.task = "depth";
+  config.task = Task::Depth;
   config.data.batch_size = 2;
   config.depth = {.encoder = "resnet50-c4", .width = 2, .input_height = 32, .input_width = 48};
   const auto train_depth = [&] {

@@ -25,9 +25,18 @@ TEST_CASE("training on the device: an iteration launches no more kernels than it
   test::TinyTraining tiny;
   tiny.add_depth_network();
   const std::pair<std::string, std::string> expected[] = {
-      {"model.upsample=nearest", "adam 1, channel 8, conv2d 315, finish 27, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, total 1, upsample 6"}, {"model.upsample=transposed", "adam 1, channel 8, conv2d 315, finish 27, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 24, range 1, relu 49, total 1"},
-      {"loss.tv.weight=0", "adam 1, channel 8, conv2d 315, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, upsample 6"},       {"loss.depth.layers=[\"res3d\",\"up_4x\"]", "adam 1, channel 8, conv2d 282, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 3, pad 1, pixel 16, range 1, relu 48, total 1, upsample 6"},
-      {"loss.range.weight=0", "adam 1, channel 8, conv2d 315, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, relu 49, total 1, upsample 6"},    {"data.crop=none", "adam 1, channel 8, conv2d 315, finish 32, gradient 1, gram 20, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, row 70, total 1, upsample 6"},
+      {"model.upsample=nearest",
+       "adam 1, channel 8, conv2d 315, finish 27, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, total 1, upsample 6"},
+      {"model.upsample=transposed",
+       "adam 1, channel 8, conv2d 315, finish 27, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 24, range 1, relu 49, total 1"},
+      {"loss.tv.weight=0",
+       "adam 1, channel 8, conv2d 315, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, upsample 6"},
+      {"loss.depth.layers=[\"res3d\",\"up_4x\"]",
+       "adam 1, channel 8, conv2d 282, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 3, pad 1, pixel 16, range 1, relu 48, total 1, upsample 6"},
+      {"loss.range.weight=0",
+       "adam 1, channel 8, conv2d 315, finish 26, gradient 1, gram 15, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, relu 49, total 1, upsample 6"},
+      {"data.crop=none",
+       "adam 1, channel 8, conv2d 315, finish 32, gradient 1, gram 20, image 1, instance 60, max 14, moments 15, mse 4, pad 1, pixel 28, range 1, relu 49, row 70, total 1, upsample 6"},
   };
   for (const auto& [variant, launches] : expected) {
     CAPTURE(variant);

@@ -6,6 +6,7 @@
 #include "apps/training/depth_trainer.hpp"
 #include "apps/training/distill_trainer.hpp"
 #include "apps/training/style_trainer.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "tests/device_emulated/step_support.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/tiny_distill.hpp"
@@ -81,7 +82,7 @@ TEST_CASE("training on the device: five steps lead where the CPU's lead") {
 TEST_CASE("training on the device: the depth and distillation tasks step as on the CPU") {
   Context cpu(1), gpu(Device::Cuda, 1);
   TrainConfig depth;
-  depth.task = "depth";
+  depth.task = Task::Depth;
   depth.data.batch_size = 2;
   depth.depth = {.encoder = "resnet50-c4", .width = 2, .input_height = 32, .input_width = 48};
   for (const char* method : {"adam", "sgd"}) {
@@ -125,7 +126,7 @@ TEST_CASE("stylizing on the device: every picture is within one level of the CPU
   Context cpu(1), gpu(Device::Cuda, 1);
   constexpr std::int64_t kHeight = 21, kWidth = 34;
   for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {
-    const TransformNetConfig config{.width = 4, .residual_blocks = 1, .upsample = upsample};
+    const TransformNet config{.width = 4, .residual_blocks = 1, .upsample = upsample};
     ParamStore on_cpu(ParamStore::Kind::Frozen), on_gpu(ParamStore::Kind::Frozen);
     for (ParamStore* store : {&on_cpu, &on_gpu}) {
       declare_transform_net(*store, config);

@@ -8,8 +8,8 @@
 
 #include "engine/data/depth_loader.hpp"
 #include "kernels/base/error.hpp"
-#include "tests/support/depth_pictures.hpp"
 #include "tests/support/compare.hpp"
+#include "tests/support/depth_pictures.hpp"
 #include "tests/support/picture_folder.hpp"
 #include "tests/support/real_data.hpp"
 

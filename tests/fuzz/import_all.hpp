@@ -2,10 +2,11 @@
 #pragma once
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/error.hpp"
+#include "layers/networks/networks.hpp"
 #include "weights_import/network_imports.hpp"
 
 inline void import_all(const chiaro::TensorFile& file) {
-  for (const auto kind : chiaro::kNetworkKinds) {
+  for (const auto& kind : chiaro::network_names()) {
     try {
       chiaro::import_network(file, std::string(kind), {.preprocess = "torch", .padding = "nyu"});
     } catch (const chiaro::Error&) {

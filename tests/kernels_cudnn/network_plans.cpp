@@ -1,12 +1,12 @@
 #include "tests/kernels_cudnn/network_plans.hpp"
 
-#include "apps/training/declared_network.hpp"
-#include "engine/config/config.hpp"
+#include "apps/training/config.hpp"
 #include "engine/file_util.hpp"
 #include "engine/session_plan.hpp"
 #include "kernels/cuda/device_context.hpp"
-#include "layers/nets/resnet_upproj_training.hpp"
-#include "layers/nets/transform_net.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/resnet_upproj/upproj_training.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/style_objective.hpp"
 
 namespace chiaro::test {
@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kBatch = 4, kSize = 256;
 
 FeatureTerm term_of(const FeatureLossConfig& config, LossNetwork& network) {
-  return {.network = &network, .layers = config.layers, .weight = config.weight};
+  return {.name = config.name, .network = &network, .layers = config.layers, .weight = config.weight};
 }
 
 // Gradients are planned when a backward pass is.
@@ -27,11 +27,10 @@ void plan_backward(const Graph& graph) {
 // Batch 4, 256x256, VGG-19 to relu5_1, the whole ResNet-UpProj: the defaults of train_engine.
 void build_training_step(Context& context, DType dtype) {
   const LossConfig loss;
-  const auto vgg = declare_network(loss.style.net), depth = declare_network(loss.depth.net);
+  const auto vgg = LossNetwork::declared(loss.style.net), depth = LossNetwork::declared(loss.depth().net);
   StyleObjective objective{.style = term_of(loss.style, *vgg),
-                           .content = term_of(loss.content, *vgg),
-                           .depth = term_of(loss.depth, *depth),
-                           .tv_weight = loss.tv_weight};
+                           .features = {term_of(loss.content(), *vgg), term_of(loss.depth(), *depth)},
+                           .pictures = {{"tv", loss.tv().weight}}};
   std::int64_t channels = 64;
   for (const auto& layer : loss.style.layers) {
     objective.style_targets[layer].grams = Buffer(channels * channels * 4, "Gram matrix");

@@ -15,12 +15,12 @@
 
 #include "engine/io/h5_file.hpp"
 #include "engine/session.hpp"
-#include "layers/nets/loss_network.hpp"
-#include "layers/nets/resnet_upproj.hpp"
-#include "layers/nets/transform_net.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/resnet_upproj/upproj_graph.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
-#include "weights_import/vgg_convs.hpp"
 
 namespace chiaro::test {
 
@@ -70,25 +70,19 @@ inline void allocate_hashed(ParamStore& store, std::uint32_t seed, HashRuleFunct
 }
 
 inline WeightsFile hash_vgg(int depth, int width, HashRuleFunction rule = hash_rule) {
-  std::vector<ParameterShape> shapes;
-  for (const ConvShape& conv : vgg_convs(depth, width)) {
-    const auto w = conv.weight_shape();
-    shapes.push_back({conv.name() + ".weight", {w.begin(), w.end()}});
-    shapes.push_back({conv.name() + ".bias", {conv.out_channels}});
-  }
   return {.kind = "vgg" + std::to_string(depth),
           .architecture = fmt::format(R"({{"width":{}}})", width),
           .preprocess = to_json(Preprocess{.mean = {123.68, 116.779, 103.939}}),
-          .parameters = hash_tensors(shapes, kSeedVgg, rule)};
+          .parameters = hash_tensors(parameters(Vgg{.depth = depth, .width = width}), kSeedVgg, rule)};
 }
 
-inline WeightsFile hash_resnet_upproj(const ResnetUpprojConfig& config, HashRuleFunction rule = hash_rule) {
-  const bool nyu = config.padding == ResnetUpprojConfig::Side::Nyu;
+inline WeightsFile hash_resnet_upproj(const ResnetUpproj& config, HashRuleFunction rule = hash_rule) {
+  const bool nyu = config.padding == ResnetUpproj::Side::Nyu;
   return {.kind = "resnet_upproj",
           .architecture = fmt::format(R"({{"width":{},"encoder":"{}","padding":"{}"}})", config.width,
                                       config.has_stage5 ? "resnet50" : "resnet50-c4", nyu ? "nyu" : "make3d"),
           .preprocess = to_json(Preprocess{}),
-          .parameters = hash_tensors(resnet_upproj_parameters(config), kSeedResnet, rule)};
+          .parameters = hash_tensors(parameters(config), kSeedResnet, rule)};
 }
 
 // The features of a loss network on the golden picture "photo".

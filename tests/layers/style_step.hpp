@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernels/optimizer/adam.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/style_objective.hpp"
 #include "tests/layers/golden_support.hpp"
 
@@ -12,7 +13,7 @@ namespace chiaro::test {
 inline const std::array<std::string, 4> kTerms{"style", "content", "depth", "tv"};
 
 struct StyleStepConfig {
-  TransformNetConfig network{.width = 8, .residual_blocks = 2};
+  TransformNet network{.width = 8, .residual_blocks = 2};
   HashRuleFunction network_rule = train_step_rule;
   Shape photo{2, 32, 32, 3};
   std::array<double, 4> weights{1e2, 7.5, 1e2, 2e2};  // in the order of kTerms
@@ -31,10 +32,11 @@ class StyleStep {
     vgg_ = LossNetwork::load(hash_vgg(19, 8, train_step_rule), "vgg19", vgg_layers);
     depth_ =
         LossNetwork::load(hash_resnet_upproj({.width = 8}, train_step_rule), "depth", config.depth_layers);
-    StyleObjective objective{.style = {vgg_.get(), config.style_layers, {}, config.weights[0]},
-                             .content = {vgg_.get(), config.content_layers, {}, config.weights[1]},
-                             .depth = {depth_.get(), config.depth_layers, {}, config.weights[2]},
-                             .tv_weight = config.weights[3]};
+    StyleObjective objective{
+        .style = {"style", vgg_.get(), config.style_layers, {}, config.weights[0]},
+        .features = {{"content", vgg_.get(), config.content_layers, {}, config.weights[1]},
+                     {"depth", depth_.get(), config.depth_layers, {}, config.weights[2]}},
+        .pictures = {{"tv", config.weights[3]}}};
     const auto style = hash_picture("style", 1, 40, 36);
     const ConstTensorView style_view{style.data(), DType::F32, {1, 40, 36, 3}};
     if (config.weights[0] != 0)

@@ -7,7 +7,8 @@
 
 #include "engine/session.hpp"
 #include "kernels/elementwise/image_convert.hpp"
-#include "layers/nets/banded_transform_net.hpp"
+#include "layers/networks/transform_net/banded_transform_net.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 
@@ -17,7 +18,7 @@ using Bytes = std::vector<std::uint8_t>;
 namespace {
 
 // Random parameters whose results spread over the whole range of a picture.
-std::unique_ptr<ParamStore> random_parameters(const TransformNetConfig& config) {
+std::unique_ptr<ParamStore> random_parameters(const TransformNet& config) {
   auto store = std::make_unique<ParamStore>(ParamStore::Kind::Frozen);
   declare_transform_net(*store, config);
   store->allocate();
@@ -43,7 +44,7 @@ Bytes test_picture(std::int64_t height, std::int64_t width) {
   return {pixels.begin(), pixels.end()};
 }
 
-Bytes run_graph(Context& context, ParamStore& store, const TransformNetConfig& config, std::int64_t height,
+Bytes run_graph(Context& context, ParamStore& store, const TransformNet& config, std::int64_t height,
                 std::int64_t width, DType dtype) {
   Graph graph(context);
   const TensorId input = graph.add_input("picture", {{1, height, width, 3}, DType::F32});
@@ -102,7 +103,7 @@ constexpr BandedTransformNet::Options kOptions[] = {
     {.store_limit = 1 << 30, .band_bytes = 1 << 20},
 };
 
-TransformNetConfig small(Padding padding = Padding::Reflect, OutputRange output = OutputRange::Linear) {
+TransformNet small(Padding padding = Padding::Reflect, OutputRange output = OutputRange::Linear) {
   return {.width = 4, .residual_blocks = 2, .padding = padding, .output = output};
 }
 
@@ -112,7 +113,7 @@ TEST_CASE("banded transform net: fp32 gives the picture of the graph") {
   Context context(2);
   for (const Padding padding : {Padding::Reflect, Padding::Zero})
     for (const OutputRange output : {OutputRange::Linear, OutputRange::Tanh150}) {
-      const TransformNetConfig config = small(padding, output);
+      const TransformNet config = small(padding, output);
       const auto store = random_parameters(config);
       for (const auto [height, width] : kSizes) {
         const Bytes expected = run_graph(context, *store, config, height, width, DType::F32);
@@ -135,7 +136,7 @@ TEST_CASE("banded transform net: fp32 gives the picture of the graph") {
 TEST_CASE("banded transform net: bf16 stays close to fp32") {
   Context context(2);
   for (const Padding padding : {Padding::Reflect, Padding::Zero}) {
-    const TransformNetConfig config = small(padding);
+    const TransformNet config = small(padding);
     const auto store = random_parameters(config);
     for (const auto [height, width] : kSizes) {
       const Bytes exact = run_graph(context, *store, config, height, width, DType::F32);
@@ -159,7 +160,7 @@ TEST_CASE("banded transform net: widths, no residual blocks, one thread") {
     for (const std::int64_t blocks : {0, 1}) {
       CAPTURE(width);
       CAPTURE(blocks);
-      const TransformNetConfig config{.width = width, .residual_blocks = blocks};
+      const TransformNet config{.width = width, .residual_blocks = blocks};
       const auto store = random_parameters(config);
       const Bytes expected = run_graph(context, *store, config, 45, 70, DType::F32);
       for (const auto& options : kOptions) {
@@ -173,7 +174,7 @@ TEST_CASE("banded transform net: widths, no residual blocks, one thread") {
 
 TEST_CASE("banded transform net: running twice gives the same bytes") {
   Context context(2);
-  const TransformNetConfig config = small();
+  const TransformNet config = small();
   const auto store = random_parameters(config);
   for (const DType dtype : {DType::F32, DType::BF16})
     for (const auto& options : kOptions) {
@@ -188,7 +189,7 @@ TEST_CASE("banded transform net: running twice gives the same bytes") {
 TEST_CASE("banded transform net: the estimate is what is planned") {
   Context context(2);
   for (const std::int64_t channels : {4, 32, 200}) {
-    const TransformNetConfig config{.width = channels, .residual_blocks = 1};
+    const TransformNet config{.width = channels, .residual_blocks = 1};
     const auto store = random_parameters(config);
     for (const DType dtype : {DType::F32, DType::BF16})
       for (const auto [height, width] :
@@ -206,7 +207,7 @@ TEST_CASE("banded transform net: the estimate is what is planned") {
 
 TEST_CASE("banded transform net: nothing is allocated by a run") {
   Context context(2);
-  const TransformNetConfig config = small();
+  const TransformNet config = small();
   const auto store = random_parameters(config);
   for (const auto& options : kOptions)
     for (const auto [height, width] : kSizes) {
@@ -219,7 +220,7 @@ TEST_CASE("banded transform net: nothing is allocated by a run") {
 
 TEST_CASE("banded transform net: recomputing takes less memory than storing") {
   Context context(2);
-  const TransformNetConfig config{.width = 32, .residual_blocks = 1};
+  const TransformNet config{.width = 32, .residual_blocks = 1};
   const auto store = random_parameters(config);
   const BandedTransformNet stored(context, *store, config, 800, 600, DType::F32, {.store_limit = 1 << 30});
   const BandedTransformNet again(context, *store, config, 800, 600, DType::F32, {.store_limit = 0});
@@ -228,11 +229,11 @@ TEST_CASE("banded transform net: recomputing takes less memory than storing") {
 
 TEST_CASE("banded transform net: refusals") {
   Context context(1);
-  const TransformNetConfig config = small();
+  const TransformNet config = small();
   const auto store = random_parameters(config);
   CHECK(test::error_of([&] { BandedTransformNet(context, *store, config, 15, 40, DType::F32); }) ==
         "a picture of 40x15 pixels is too small: at least 16x16 are needed");
-  TransformNetConfig transposed = config;
+  TransformNet transposed = config;
   transposed.upsample = Upsample::Transposed;
   CHECK(test::error_of([&] { BandedTransformNet(context, *store, transposed, 16, 16, DType::F32); }) ==
         "the banded transform network upsamples by nearest neighbor only");

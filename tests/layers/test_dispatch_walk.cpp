@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "engine/session_plan.hpp"
-#include "layers/nets/banded_transform_net.hpp"
-#include "layers/nets/resnet_upproj_training.hpp"
-#include "layers/nets/vgg.hpp"
+#include "layers/networks/resnet_upproj/upproj_training.hpp"
+#include "layers/networks/transform_net/banded_transform_net.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/forced_implementation.hpp"
 
 using namespace chiaro;
@@ -45,7 +46,7 @@ TEST_CASE("dispatch walk: training the transform network") {
       for (const std::int64_t width : {8, 16, 32})
         for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed})
           for (const DType dtype : kTypes) {
-            const TransformNetConfig config{.width = width, .residual_blocks = 1, .upsample = upsample};
+            const TransformNet config{.width = width, .residual_blocks = 1, .upsample = upsample};
             const Shape picture{batch, size, size, 3};
             ParamStore store(ParamStore::Kind::Trainable);
             check(fmt::format("width {} {}", width, text_of(picture, dtype)), planned([&](Graph& graph) {
@@ -57,7 +58,7 @@ TEST_CASE("dispatch walk: training the transform network") {
 
 TEST_CASE("dispatch walk: odd widths and sizes") {
   for (const std::int64_t width : {1, 3, 12, 20, 33, 48}) {
-    const TransformNetConfig config{.width = width, .residual_blocks = 1, .padding = Padding::Zero};
+    const TransformNet config{.width = width, .residual_blocks = 1, .padding = Padding::Zero};
     const Shape picture{2, 132, 100, 3};
     ParamStore store(ParamStore::Kind::Trainable);
     check(fmt::format("width {}", width), planned([&](Graph& graph) {
@@ -83,7 +84,7 @@ TEST_CASE("dispatch walk: VGG on generated pictures") {
 TEST_CASE("dispatch walk: the depth network in the loss and in training") {
   for (const bool has_stage5 : {true, false})
     for (const DType dtype : kTypes) {
-      const ResnetUpprojConfig config{.has_stage5 = has_stage5, .decoder_width = has_stage5 ? 0 : 256};
+      const ResnetUpproj config{.has_stage5 = has_stage5, .decoder_width = has_stage5 ? 0 : 256};
       for (const Shape picture : {Shape{1, 64, 64, 3}, Shape{4, 256, 256, 3}, Shape{1, 480, 640, 3}}) {
         ParamStore store(ParamStore::Kind::Frozen);
         check(text_of(picture, dtype), planned([&](Graph& graph) {
@@ -122,7 +123,7 @@ TEST_CASE("dispatch walk: heads of the size that segmentation networks have") {
 
 TEST_CASE("dispatch walk: stylizing in bands") {
   for (const std::int64_t channels : {16, 32}) {
-    const TransformNetConfig config{.width = channels, .residual_blocks = 1};
+    const TransformNet config{.width = channels, .residual_blocks = 1};
     ParamStore store(ParamStore::Kind::Frozen);
     declare_transform_net(store, config);
     store.allocate();

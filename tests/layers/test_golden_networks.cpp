@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "layers/loss_layers.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 #include "tests/layers/golden_support.hpp"
 
 using namespace chiaro;
@@ -16,7 +17,7 @@ double allowed(double fp32_nmse) {
   return 10 * fp32_nmse + 1e-13;
 }
 
-TransformNetConfig transform_config(const H5Reader& file, const std::string& variant) {
+TransformNet transform_config(const H5Reader& file, const std::string& variant) {
   return {
       .width = file.integer_attribute(variant, "width"),
       .residual_blocks = file.integer_attribute(variant, "residual_blocks"),
@@ -51,8 +52,8 @@ std::vector<std::string> golden_features(const H5Reader& file, const std::string
   return names;
 }
 
-ResnetUpprojConfig resnet_config(const H5Reader& file, const std::string& variant) {
-  using Side = ResnetUpprojConfig::Side;
+ResnetUpproj resnet_config(const H5Reader& file, const std::string& variant) {
+  using Side = ResnetUpproj::Side;
   return {.width = file.integer_attribute(variant, "width"),
           .has_stage5 = file.integer_attribute(variant, "last_stage") == 5,
           .padding = file.string_attribute(variant, "padding") == "nyu" ? Side::Nyu : Side::Make3d};
@@ -135,9 +136,9 @@ TEST_CASE("resnet_upproj: every feature is PyTorch's, all variants") {
   REQUIRE(file.groups().size() == 3);
   Context context;
   for (const std::string& variant : file.groups()) {
-    const ResnetUpprojConfig config = resnet_config(file, variant);
+    const ResnetUpproj config = resnet_config(file, variant);
     const auto features = golden_features(file, variant);
-    auto names = resnet_upproj_feature_names(config);
+    auto names = feature_names(config);
     CHECK(features.size() == names.size());
     const FeatureRun run(context, hash_resnet_upproj(config), features, resnet_picture(file, variant));
     for (const std::string& feature : features)
@@ -148,8 +149,8 @@ TEST_CASE("resnet_upproj: every feature is PyTorch's, all variants") {
 
 TEST_CASE("resnet_upproj: the wrong side of the padding is another network") {
   const H5Reader file = golden("resnet_upproj");
-  ResnetUpprojConfig config = resnet_config(file, "nyu_res4");
-  config.padding = ResnetUpprojConfig::Side::Make3d;
+  ResnetUpproj config = resnet_config(file, "nyu_res4");
+  config.padding = ResnetUpproj::Side::Make3d;
   Context context;
   const FeatureRun run(context, hash_resnet_upproj(config), {"up_2x"}, resnet_picture(file, "nyu_res4"));
   const auto values = to_floats(run["up_2x"]);

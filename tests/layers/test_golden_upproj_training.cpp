@@ -11,7 +11,7 @@ using namespace chiaro::test;
 namespace {
 
 UpprojStepConfig step_config(const H5Reader& file, const std::string& variant) {
-  using Side = ResnetUpprojConfig::Side;
+  using Side = ResnetUpproj::Side;
   return {
       .network = {.width = file.integer_attribute(variant, "width"),
                   .has_stage5 = file.integer_attribute(variant, "last_stage") == 5,

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "engine/image/image.hpp"
-#include "layers/nets/resnet_upproj_training.hpp"
+#include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "tests/layers/golden_support.hpp"
 #include "tests/support/real_data.hpp"
 #include "weights_import/keras_resnet.hpp"
@@ -19,7 +19,7 @@ namespace {
 const std::vector<std::string> kFeatures{"res2c", "res3d", "res4f"};
 
 // A depth network that starts from the encoder, as a weights file has it: Keras, then load_encoder.
-std::vector<NamedTensor> network_tensors(const std::filesystem::path& path, ResnetUpprojConfig& config) {
+std::vector<NamedTensor> network_tensors(const std::filesystem::path& path, ResnetUpproj& config) {
   const ImportedEncoder encoder = import_keras_resnet50(path);
   config.preprocess = encoder.preprocess;
   Context context = Context::current();
@@ -36,7 +36,7 @@ std::vector<NamedTensor> network_tensors(const std::filesystem::path& path, Resn
 
 // The inference form's features of one picture.
 std::map<std::string, std::vector<float>> features(const std::vector<NamedTensor>& tensors,
-                                                   const ResnetUpprojConfig& config, Shape shape,
+                                                   const ResnetUpproj& config, Shape shape,
                                                    const std::vector<float>& picture) {
   Context context = Context::current();
   Graph graph(context);
@@ -60,7 +60,7 @@ TEST_CASE("keras_resnet: the encoder's features are those of Keras' network") {
   const auto data = test::real_data();
   if (!data) return;
   const std::filesystem::path& folder = *data;
-  ResnetUpprojConfig config{.has_stage5 = false};
+  ResnetUpproj config{.has_stage5 = false};
   const auto tensors = network_tensors(folder / "resnet50/resnet50_imagenet_conv1_to_conv4.h5", config);
 
   // Norm and samples from PyTorch in float64: tests/golden/keras_resnet50.py.

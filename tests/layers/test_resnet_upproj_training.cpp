@@ -14,10 +14,9 @@ using namespace chiaro::test;
 
 namespace {
 
-const ResnetUpprojConfig kTiny{.width = 2, .has_stage5 = false};
-const ResnetUpprojConfig kTinyDecoder{
-    .width = 2, .has_stage5 = false, .decoder_width = 24, .up_projections = 3};
-const ResnetUpprojConfig kTinyStage5{.width = 2, .padding = ResnetUpprojConfig::Side::Make3d};
+const ResnetUpproj kTiny{.width = 2, .has_stage5 = false};
+const ResnetUpproj kTinyDecoder{.width = 2, .has_stage5 = false, .decoder_width = 24, .up_projections = 3};
+const ResnetUpproj kTinyStage5{.width = 2, .padding = ResnetUpproj::Side::Make3d};
 
 struct Outcome {
   double loss;
@@ -44,7 +43,7 @@ std::map<std::string, std::vector<float>> by_name(const std::vector<NamedTensor>
 }
 
 // One feature of the inference form with a file's tensors.
-std::vector<float> inference(Context& context, const ResnetUpprojConfig& config,
+std::vector<float> inference(Context& context, const ResnetUpproj& config,
                              const std::vector<NamedTensor>& tensors, const Shape& picture,
                              const std::string& feature) {
   Graph graph(context);
@@ -194,7 +193,7 @@ TEST_CASE("upproj training: a file's tensors are complete, in its order, with ze
   Context context(1);
   UpprojStep step(context, {.network = kTinyStage5});
   const auto tensors = resnet_upproj_file_tensors(step.params(), step.statistics(), kTinyStage5);
-  const auto expected = resnet_upproj_parameters(kTinyStage5);
+  const auto expected = parameters(kTinyStage5);
   REQUIRE(tensors.size() == expected.size());
   std::int64_t kept = 0;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -212,7 +211,7 @@ TEST_CASE("upproj training: a file's tensors are complete, in its order, with ze
 TEST_CASE("upproj training: an encoder is taken over, biases and all") {
   Context context(1);
   for (const auto& network : {kTiny, kTinyStage5}) {
-    auto tensors = hash_tensors(resnet_upproj_parameters(network), kSeedResnet);
+    auto tensors = hash_tensors(parameters(network), kSeedResnet);
     UpprojStep step(context, {.network = network});
     initialize_resnet_upproj(step.params(), step.statistics(), network, 1);
     const auto initial = by_name(resnet_upproj_file_tensors(step.params(), step.statistics(), network));
@@ -237,7 +236,7 @@ TEST_CASE("upproj training: an encoder is taken over, biases and all") {
 
 TEST_CASE("upproj training: an encoder without stage 5 leaves that stage as it is; other gaps are errors") {
   Context context(1);
-  auto tensors = hash_tensors(resnet_upproj_parameters(kTiny), kSeedResnet);
+  auto tensors = hash_tensors(parameters(kTiny), kSeedResnet);
   UpprojStep step(context, {.network = kTinyStage5});
   const auto load = [&] {
     return error_of(

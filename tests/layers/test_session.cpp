@@ -22,13 +22,13 @@ struct Variant {
 };
 
 std::vector<Variant> variants() {
-  const TransformNetConfig nearest{.width = 8, .residual_blocks = 2};
-  const TransformNetConfig transposed{.width = 4,
-                                      .residual_blocks = 1,
-                                      .upsample = Upsample::Transposed,
-                                      .padding = Padding::Zero,
-                                      .output = OutputRange::Tanh150};
-  const TransformNetConfig zero{.width = 4, .residual_blocks = 0, .padding = Padding::Zero};
+  const TransformNet nearest{.width = 8, .residual_blocks = 2};
+  const TransformNet transposed{.width = 4,
+                                .residual_blocks = 1,
+                                .upsample = Upsample::Transposed,
+                                .padding = Padding::Zero,
+                                .output = OutputRange::Tanh150};
+  const TransformNet zero{.width = 4, .residual_blocks = 0, .padding = Padding::Zero};
   return {{"nearest", {.network = nearest}},
           {"nearest bf16", {.network = nearest, .dtype = DType::BF16}},
           {"transposed, features before and after a ReLU",

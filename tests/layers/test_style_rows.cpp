@@ -1,5 +1,6 @@
 // Several styles in one network: the same as a network for each style, and those networks out of a file.
-#include "layers/nets/style_rows.hpp"
+#include "layers/networks/transform_net/style_rows.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +11,7 @@
 #include "engine/param_io.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/transform_model.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/hash_weights.hpp"
 
@@ -19,14 +20,14 @@ using namespace chiaro::test;
 
 namespace {
 
-const TransformNetConfig kThree{.width = 4,
-                                .residual_blocks = 1,
-                                .output = OutputRange::Scaled150,
-                                .styles = {"wave", "scream", "night"}};
+const TransformNet kThree{.width = 4,
+                          .residual_blocks = 1,
+                          .output = OutputRange::Scaled150,
+                          .styles = {"wave", "scream", "night"}};
 constexpr Shape kPictures{4, 20, 24, 3};
 constexpr std::int64_t kOnePicture = kPictures.h * kPictures.w * 3;
 
-std::unique_ptr<ParamStore> random_store(const TransformNetConfig& config, ParamStore::Kind kind) {
+std::unique_ptr<ParamStore> random_store(const TransformNet& config, ParamStore::Kind kind) {
   auto store = std::make_unique<ParamStore>(kind);
   declare_transform_net(*store, config);
   store->allocate();
@@ -45,7 +46,7 @@ struct Run {
 };
 
 // Gradients of the sum of the output times `slope`.
-Run run(const TransformNetConfig& config, ParamStore& store, std::span<const float> pictures,
+Run run(const TransformNet& config, ParamStore& store, std::span<const float> pictures,
         std::span<const float> shares, std::span<const float> slope) {
   Context context(2);
   Graph graph(context);
@@ -90,13 +91,13 @@ TEST_CASE("styles: pictures and gradients are those of a network for each style"
   const Run all = run(kThree, *store, pictures, shares, slope);
 
   // The tables of one style with a name are vectors; its output keeps its range.
-  TransformNetConfig single = kThree;
+  TransformNet single = kThree;
   single.styles = {"one"};
   std::map<std::string, std::vector<double>> sums;
   for (std::int64_t n = 0; n < kPictures.n; ++n) {
     CAPTURE(n);
     const std::vector<float> own(shares.begin() + n * 3, shares.begin() + n * 3 + 3);
-    TransformNetConfig linear = kThree;  // so that the range stays in the graph
+    TransformNet linear = kThree;  // so that the range stays in the graph
     linear.output = OutputRange::Linear;
     const auto alone = random_store(single, ParamStore::Kind::Trainable);
     load_parameters(*alone, plain_parameters(save_parameters(*store), linear, own), "alone");
@@ -156,7 +157,7 @@ TEST_CASE("styles: a style out of a file, and a mixture, give what the network o
 TEST_CASE("styles: a trained network is the start of one with other styles and another output range") {
   const auto store = random_store(kThree, ParamStore::Kind::Frozen);
   const WeightsFile file = transform_weights_file(*store, kThree, "{}");
-  TransformNetConfig wanted = kThree;
+  TransformNet wanted = kThree;
   wanted.output = OutputRange::Linear;
   wanted.styles = {"udnie", "scream"};
   const auto found = start_parameters(file, wanted, "base.h5");
@@ -173,7 +174,7 @@ TEST_CASE("styles: a trained network is the start of one with other styles and a
   CHECK(at(found, "out.weight")[5] == doctest::Approx(150 * at(file.parameters, "out.weight")[5]));
   CHECK(at(found, "out.bias")[1] == doctest::Approx(150 * at(file.parameters, "out.bias")[1] + 127.5));
 
-  TransformNetConfig one = kThree;
+  TransformNet one = kThree;
   one.styles = {"night"};
   const auto single = start_parameters(file, one, "base.h5");
   CHECK(at(single, "norm2.gamma") == std::vector<float>(before.begin() + 16, before.end()));

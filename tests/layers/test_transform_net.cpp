@@ -1,6 +1,6 @@
 // The transform network as a description: parameters, JSON, initial values, sizes. Its values are compared
 // with PyTorch's in test_golden_networks.cpp.
-#include "layers/nets/transform_net.hpp"
+#include "layers/networks/transform_net/transform_graph.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kArchitecture =
     R"({"width":32,"residual_blocks":5,"upsample":"nearest","padding":"reflect","norm_eps":1e-5,"output":"linear"})";
 
-std::unique_ptr<ParamStore> initialized(const TransformNetConfig& config, std::uint64_t seed) {
+std::unique_ptr<ParamStore> initialized(const TransformNet& config, std::uint64_t seed) {
   auto store = std::make_unique<ParamStore>(ParamStore::Kind::Frozen);
   declare_transform_net(*store, config);
   store->allocate();
@@ -79,13 +79,12 @@ TEST_CASE("transform_net: parameters are named in the order of the network") {
 }
 
 TEST_CASE("transform_net: the architecture survives JSON") {
-  const TransformNetConfig configs[] = {
+  const TransformNet configs[] = {
       {},
       {.width = 7, .residual_blocks = 0, .upsample = Upsample::Transposed},
       {.padding = Padding::Zero, .norm_eps = 1.234567e-3, .output = OutputRange::Tanh150}};
-  for (const auto& config : configs)
-    CHECK(transform_net_from_json(transform_net_to_json(config), "model.h5") == config);
-  CHECK(transform_net_from_json(kArchitecture, "model.h5") == TransformNetConfig{});
+  for (const auto& config : configs) CHECK(transform_net_from_json(to_json(config), "model.h5") == config);
+  CHECK(transform_net_from_json(kArchitecture, "model.h5") == TransformNet{});
 }
 
 TEST_CASE("transform_net: unusable architectures are refused with their reason") {
@@ -153,7 +152,7 @@ TEST_CASE("transform_net: weights start uniform, as PyTorch's convolutions do") 
 }
 
 TEST_CASE("transform_net: initial values depend on the seed and the names only") {
-  const TransformNetConfig small{.width = 8, .residual_blocks = 2}, more{.width = 8, .residual_blocks = 3};
+  const TransformNet small{.width = 8, .residual_blocks = 2}, more{.width = 8, .residual_blocks = 3};
   const auto store = initialized(small, 7);
   CHECK(all_values(*store) == all_values(*initialized(small, 7)));
   CHECK(all_values(*store) != all_values(*initialized(small, 8)));

@@ -3,7 +3,7 @@
 
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/nets/loss_network.hpp"
+#include "layers/networks/networks.hpp"
 #include "tests/layers/golden_support.hpp"
 #include "tests/support/compare.hpp"
 
@@ -15,14 +15,14 @@ namespace {
 constexpr Shape kPicture{2, 24, 20, 3};
 
 // VGG-19 of width 4 up to conv2_2, conv1_2 and conv2_1 in factors, and the same with the factors multiplied out.
-struct Pair {
+struct FactoredPair {
   WeightsFile factors{
       .kind = "vgg19",
       .architecture = R"({"depth":19,"width":4,"last_conv":"conv2_2","ranks":{"conv1_2":3,"conv2_1":2}})",
       .preprocess = to_json({.mean = {120, 110, 100}})};
   WeightsFile whole = factors;
 
-  Pair() {
+  FactoredPair() {
     whole.architecture = R"({"depth":19,"width":4,"last_conv":"conv2_2"})";
     add_whole("conv1_1", 4, 3);
     add_split("conv1_2", 4, 4, 3);
@@ -76,7 +76,7 @@ std::map<std::string, std::vector<float>> features_of(const WeightsFile& file,
 }  // namespace
 
 TEST_CASE("VGG in factors: its features are those of the product of the factors") {
-  const Pair pair;
+  const FactoredPair pair;
   const std::vector<std::string> names{"relu1_1", "conv1_2", "relu1_2", "pool1", "relu2_1", "relu2_2"};
   const auto factors = features_of(pair.factors, names), whole = features_of(pair.whole, names);
   for (const auto& name : names) {
@@ -87,32 +87,32 @@ TEST_CASE("VGG in factors: its features are those of the product of the factors"
 
 TEST_CASE("VGG in factors: files are checked") {
   const auto refusal = [](const std::string& architecture) {
-    Pair pair;
+    FactoredPair pair;
     pair.factors.architecture = architecture;
     return error_of([&] { LossNetwork::load(pair.factors, "vgg.h5", {"relu2_1"}); });
   };
-  CHECK(refusal(Pair().factors.architecture).empty());
+  CHECK(refusal(FactoredPair().factors.architecture).empty());
   CHECK(
       contains(refusal(R"({"width":4,"ranks":{"conv1_2":3}})"), "vgg.h5: tensor 'conv2_1.weight' has shape"));
   CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":2,"conv2_1":2}})"),
                  "vgg.h5: tensor 'conv1_2.reduce.weight' has shape (3,3,3,4), expected (2,3,3,4)"));
-  CHECK(refusal(R"({"width":4,"ranks":{"relu1_2":3}})") ==
-        "vgg.h5: ranks of 'relu1_2', which is no convolution of VGG-19");
+  CHECK(contains(refusal(R"({"width":4,"ranks":{"relu1_2":3}})"),
+                 "VGG-19: a rank of 'relu1_2', which is no convolution of it"));
   CHECK(contains(refusal(R"({"width":4,"ranks":{"conv1_2":0}})"),
-                 "vgg.h5: conv1_2 0 is not an integer between 1 and 4096"));
-  CHECK(contains(refusal(R"({"width":4,"ranks":[3]})"), "vgg.h5: ranks [3] are no object"));
+                 "'conv1_2' is 0, expected an integer between 1 and 4096"));
+  CHECK(contains(refusal(R"({"width":4,"ranks":[3]})"), "'ranks' is [3], expected an object"));
   CHECK(contains(refusal(R"({"width":2,"heads":["relu1_1"]})"),
                  "a narrow network that imitates a VGG, which older versions"));
 }
 
-TEST_CASE("vgg_channels, vgg_convolution: of every kind of feature") {
-  const VggConfig config{.depth = 19, .width = 16};
-  CHECK(vgg_channels(config, "relu1_2") == 16);
-  CHECK(vgg_channels(config, "pool2") == 32);
-  CHECK(vgg_channels(config, "conv5_4") == 128);
-  CHECK(vgg_convolution(19, "pool3") == "conv3_4");
-  CHECK(vgg_convolution(16, "pool3") == "conv3_3");
-  CHECK(vgg_convolution(19, "relu4_2") == "conv4_2");
-  CHECK(error_of([] { vgg_convolution(16, "relu3_4"); }) ==
+TEST_CASE("VGG: the convolutions that features need") {
+  const Vgg network{.depth = 19, .width = 16};
+  CHECK(convolutions_for(network, {"relu1_2"}).back().out_channels == 16);
+  CHECK(convolutions_for(network, {"pool2"}).back().out_channels == 32);
+  CHECK(convolutions_for(network, {"relu1_1", "conv5_4"}).back().out_channels == 128);
+  CHECK(convolutions_for(network, {"pool3"}).back().name() == "conv3_4");
+  CHECK(convolutions_for({.depth = 16}, {"pool3"}).back().name() == "conv3_3");
+  CHECK(convolutions_for(network, {"relu4_2"}).back().name() == "conv4_2");
+  CHECK(error_of([] { convolutions_for({.depth = 16}, {"relu3_4"}); }) ==
         "VGG-16 has no layer 'relu3_4'; did you mean 'relu3_1'?");
 }

@@ -1,7 +1,7 @@
 // One training step of a small depth network.
 #pragma once
 #include "layers/depth_loss_layer.hpp"
-#include "layers/nets/resnet_upproj_training.hpp"
+#include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "tests/layers/golden_support.hpp"
 
 namespace chiaro::test {
@@ -9,7 +9,7 @@ namespace chiaro::test {
 struct UpprojStepConfig {
   enum class Loss { Berhu, Mse };
 
-  ResnetUpprojConfig network{.width = 2};
+  ResnetUpproj network{.width = 2};
   Shape picture{2, 64, 64, 3};
   DType dtype = DType::F32;
   float momentum = kResnetUpprojMomentum;

@@ -134,7 +134,8 @@ void check_gradient(std::vector<double>& x, const std::vector<double>& gradient,
 }
 template <class Loss>
 void check_gradient(const std::vector<double>& x, const std::vector<double>& gradient, Loss&& loss) {
-  static_assert(std::is_invocable_v<Loss, const std::vector<double>&>, "a loss that reads x wants it to change");
+  static_assert(std::is_invocable_v<Loss, const std::vector<double>&>,
+                "a loss that reads x wants it to change");
   std::vector<double> changed = x;
   check_gradient(changed, gradient, loss);
 }

@@ -5,7 +5,7 @@
 
 #include "engine/image/image.hpp"
 #include "engine/io/weights_file.hpp"
-#include "layers/nets/resnet_upproj.hpp"
+#include "layers/networks/resnet_upproj/upproj_graph.hpp"
 #include "tests/support/hash_weights.hpp"
 #include "tests/support/tiny_run.hpp"
 #include "weights_import/random_vgg.hpp"
@@ -81,7 +81,7 @@ out = "run"
     WeightsFile file{.kind = "resnet_upproj",
                      .architecture = R"({"width":4,"encoder":"resnet50-c4","padding":"nyu"})",
                      .preprocess = to_json(Preprocess{})};
-    for (const auto& p : resnet_upproj_parameters({.width = 4, .has_stage5 = false}))
+    for (const auto& p : parameters({.width = 4, .has_stage5 = false}))
       file.parameters.push_back({p.name, p.shape, hash_tensor(p.name, p.shape, kSeedResnet)});
     write_weights(depth(), file);
   }

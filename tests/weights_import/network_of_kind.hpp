@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "engine/io/weights_file.hpp"
+#include "layers/networks/networks.hpp"
 #include "tests/support/compare.hpp"
-#include "weights_import/state_dict_names.hpp"
 
 namespace chiaro::test {
 
@@ -15,24 +15,16 @@ inline float value_at(std::size_t tensor, std::size_t index) {
                             0.99999);
 }
 
-// All tensors of the architecture; a few of a depth network, which has no fixed list.
+// All tensors of the architecture.
 inline WeightsFile network_of_kind(const std::string& kind, const std::string& architecture) {
   WeightsFile weights{.kind = kind,
                       .architecture = architecture,
                       .preprocess = to_json(Preprocess{}),
                       .provenance = R"({"source":"test","note":"\u2713"})"};
-  if (kind == "resnet_upproj") {
-    weights.parameters = {{"conv1.weight", {4, 7, 7, 3}, {}},
-                          {"conv1.bias", {4}, {}},
-                          {"bn_conv1.scale", {4}, {}},
-                          {"layer2x_br1_ConvB.weight", {2, 2, 3, 8}, {}}};
-  } else {
-    if (kind != "transform_net")
-      weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
-    for (const TensorMapping& mapping : network_mappings(kind, architecture, {}, "test"))
-      if (mapping.layout != TensorLayout::Zeros)
-        weights.parameters.push_back({mapping.native, mapping.native_shape, {}});
-  }
+  if (kind.starts_with("vgg"))
+    weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
+  for (const ParameterShape& parameter : network_kind(kind, "test").parameters(weights, "test"))
+    weights.parameters.push_back({parameter.name, parameter.shape, {}});
   for (std::size_t t = 0; t < weights.parameters.size(); ++t) {
     std::size_t count = 1;
     for (const std::int64_t extent : weights.parameters[t].shape) count *= static_cast<std::size_t>(extent);

@@ -5,18 +5,18 @@
 #include <map>
 
 #include "engine/io/h5_file.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/keras_resnet.hpp"
-#include "weights_import/upproj_scopes.hpp"
 
 namespace chiaro {
 namespace {
 
 using test::error_of;
 using test::TemporaryFolder;
-using Shape = std::vector<std::int64_t>;
-using Datasets = std::map<std::string, std::pair<Shape, std::vector<float>>>;
+using Extents = std::vector<std::int64_t>;
+using Datasets = std::map<std::string, std::pair<Extents, std::vector<float>>>;
 
 // A value that tells its place: exact in fp32.
 float kernel_value(std::int64_t r, std::int64_t s, std::int64_t c, std::int64_t k) {
@@ -79,9 +79,9 @@ TEST_CASE("keras_resnet: names, layout, channel order and epsilon") {
     REQUIRE(encoder.tensors.size() == 6 * 43);  // stem, 13 blocks of three, 3 projections
 
     const NamedTensor& stem = find(encoder, "conv1.weight");
-    REQUIRE(stem.shape == Shape{64, 7, 7, 3});
+    REQUIRE(stem.shape == Extents{64, 7, 7, 3});
     const NamedTensor& middle = find(encoder, "res2a_branch2b.weight");
-    REQUIRE(middle.shape == Shape{64, 3, 3, 64});
+    REQUIRE(middle.shape == Extents{64, 3, 3, 64});
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < std::ssize(stem.values); ++i)
       wrong += stem.values[i] != kernel_value(i / 21 % 7, i / 3 % 7, 2 - i % 3, i / 147);
@@ -105,7 +105,7 @@ TEST_CASE("keras_resnet: the tensors are those of the depth network's encoder") 
   std::size_t biases = 0, found = 0;
   for (const auto& tensor : encoder.tensors)
     biases += tensor.name.ends_with(".bias") && tensor.name != "conv1.bias";
-  for (const auto& [name, shape] : upproj_tensors(64, false)) {
+  for (const auto& [name, shape] : parameters(ResnetUpproj{.has_stage5 = false})) {
     if (name.starts_with("layer") || name.starts_with("ConvPred")) continue;
     CAPTURE(name);
     CHECK(find(encoder, name).shape == shape);

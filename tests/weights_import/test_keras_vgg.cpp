@@ -6,11 +6,11 @@
 
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights_import/keras_vgg.hpp"
-#include "weights_import/vgg_convs.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -19,7 +19,7 @@ namespace {
 using test::contains;
 using test::error_of;
 using test::TemporaryFolder;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 enum class Layout { Flat, Nested, SavedModel };
 
@@ -31,7 +31,7 @@ float value_at(std::int64_t r, std::int64_t s, std::int64_t c, std::int64_t k) {
 struct Names {
   std::string kernel, bias;
 };
-Names names_of(const ConvShape& conv, Layout layout) {
+Names names_of(const VggConvolution& conv, Layout layout) {
   const std::string layer = fmt::format("block{}_conv{}", conv.block, conv.index);
   if (layout == Layout::Flat) return {layer + "/" + layer + "_W_1:0", layer + "/" + layer + "_b_1:0"};
   const std::string root = layout == Layout::SavedModel ? "model_weights/" : "";
@@ -42,11 +42,11 @@ Names names_of(const ConvShape& conv, Layout layout) {
 // shapes. change(conv) may alter the shapes that are written or, with out_channels = 0, drop a layer.
 void write_keras(
     const std::filesystem::path& path, int depth, Layout layout,
-    const std::function<void(ConvShape&)>& change = [](ConvShape&) {}) {
+    const std::function<void(VggConvolution&)>& change = [](VggConvolution&) {}) {
   H5Writer out(path);
   out.attribute("/", "layer_names", std::vector<std::string>{"block1_conv1", "block1_conv2"});
-  for (const ConvShape& true_conv : vgg_convs(depth)) {
-    ConvShape conv = true_conv;
+  for (const VggConvolution& true_conv : convolutions({.depth = depth})) {
+    VggConvolution conv = true_conv;
     change(conv);
     if (conv.out_channels == 0) continue;
     const std::int64_t C = conv.in_channels, K = conv.out_channels;
@@ -58,28 +58,28 @@ void write_keras(
     }
     for (std::int64_t k = 0; k < K; ++k) bias[k] = static_cast<float>(100 * conv.block + 10 * conv.index + k);
     const Names names = names_of(conv, layout);
-    out.floats(names.kernel, Shape{3, 3, C, K}, kernel, H5Float::Single, 1);
-    out.floats(names.bias, Shape{K}, bias);
+    out.floats(names.kernel, Extents{3, 3, C, K}, kernel, H5Float::Single, 1);
+    out.floats(names.bias, Extents{K}, bias);
   }
   out.group("block1_pool");
-  if (layout != Layout::Flat) out.floats("fc1/fc1/kernel:0", Shape{2, 2}, std::vector<float>(4));
+  if (layout != Layout::Flat) out.floats("fc1/fc1/kernel:0", Extents{2, 2}, std::vector<float>(4));
   out.close();
 }
 
-void check_values(const WeightsFile& weights, const std::vector<ConvShape>& convs) {
+void check_values(const WeightsFile& weights, const std::vector<VggConvolution>& convs) {
   REQUIRE(weights.parameters.size() == 2 * convs.size());
   for (std::size_t n = 0; n < convs.size(); ++n) {
-    const ConvShape& conv = convs[n];
+    const VggConvolution& conv = convs[n];
     const NamedTensor& weight = weights.parameters[2 * n];
     const NamedTensor& bias = weights.parameters[2 * n + 1];
     const std::int64_t C = conv.in_channels, K = conv.out_channels;
     CHECK(weight.name == conv.name() + ".weight");
     CHECK(bias.name == conv.name() + ".bias");
-    REQUIRE(weight.shape == Shape{K, 3, 3, C});
+    REQUIRE(weight.shape == Extents{K, 3, 3, C});
     CHECK(bias.values[5] == static_cast<float>(100 * conv.block + 10 * conv.index + 5));
     if (n > 2) continue;
     std::int64_t wrong = 0;
-    for (std::int64_t i = 0; i < conv.weight_count(); ++i) {
+    for (std::int64_t i = 0; i < count_of(conv.parameters()[0].shape); ++i) {
       const std::int64_t k = i / (9 * C), r = i / (3 * C) % 3, s = i / C % 3, c = i % C;
       const std::int64_t keras_c = n == 0 ? 2 - c : c;  // Keras: BGR
       wrong += weight.values[i] != value_at(r, s, keras_c, k);
@@ -98,23 +98,24 @@ TEST_CASE("keras_vgg: every layout becomes KRSC with RGB input") {
     CHECK(contains(weights.architecture, "\"depth\":19"));
     const Preprocess expected = {{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"};
     CHECK(parse_preprocess(weights.preprocess, "x") == expected);
-    check_values(weights, vgg_convs(19));
+    check_values(weights, convolutions({.depth = 19}));
   }
 }
 
 TEST_CASE("keras_vgg: reads only what a layer needs") {
   const TemporaryFolder folder;
-  write_keras(folder / "vgg.h5", 16, Layout::Flat, [](ConvShape& conv) {
+  write_keras(folder / "vgg.h5", 16, Layout::Flat, [](VggConvolution& conv) {
     if (conv.block > 4) conv.out_channels = 0;
   });
-  check_values(import_keras_vgg(folder / "vgg.h5", 16, "relu2_1"), vgg_convs_up_to(16, "relu2_1"));
+  check_values(import_keras_vgg(folder / "vgg.h5", 16, "relu2_1"),
+               convolutions({.depth = 16, .last_conv = "relu2_1"}));
   CHECK(import_keras_vgg(folder / "vgg.h5", 16, "pool4").parameters.size() == 20);
   CHECK(contains(
       error_of([&] { import_keras_vgg(folder / "vgg.h5", 16); }),
       "no dataset '/block5_conv1/block5_conv1_W_1:0' (or '/block5_conv1/block5_conv1/kernel:0'); the file "
       "is incomplete: expected vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"));
   CHECK(error_of([&] { import_keras_vgg(folder / "vgg.h5", 16, "relu4_4"); }) ==
-        "vgg16: no layer 'relu4_4'; did you mean 'relu4_1'?");
+        "VGG-16 has no layer 'relu4_4'; did you mean 'relu4_1'?");
 }
 
 TEST_CASE("keras_vgg: a wrong file is named as what it is") {
@@ -129,7 +130,7 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
   write_keras(path, 19, Layout::Nested);
   CHECK(message(16) ==
         ": holds VGG-19, expected VGG-16 (usually named vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5)");
-  write_keras(path, 19, Layout::Flat, [](ConvShape& conv) {
+  write_keras(path, 19, Layout::Flat, [](VggConvolution& conv) {
     if (conv.block == 1 && conv.index == 1) conv.out_channels = 32;
   });
   CHECK(message(19) ==
@@ -148,21 +149,21 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
         "conv2_block1_0_bn and 2 more; expected vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5");
   {
     H5Writer out(path);
-    out.floats("block1_conv1/block1_conv1_W_1:0", Shape{64, 3, 3, 3}, std::vector<float>(1728));
-    out.floats("block1_conv1/block1_conv1_b_1:0", Shape{64}, std::vector<float>(64));
+    out.floats("block1_conv1/block1_conv1_W_1:0", Extents{64, 3, 3, 3}, std::vector<float>(1728));
+    out.floats("block1_conv1/block1_conv1_b_1:0", Extents{64}, std::vector<float>(64));
     out.close();
   }
   CHECK(contains(message(19), "has shape (64,3,3,3), Theano's order of axes; expected (3,3,3,64)"));
   {
     H5Writer out(path);
-    out.floats("block1_conv1/block1_conv1_W_1:0", Shape{3, 3, 3, 64}, std::vector<float>(1728));
+    out.floats("block1_conv1/block1_conv1_W_1:0", Extents{3, 3, 3, 64}, std::vector<float>(1728));
     out.close();
   }
   CHECK(contains(message(19), "no dataset '/block1_conv1/block1_conv1_b_1:0'; the file is incomplete"));
   {
     H5Writer out(path);
-    out.floats("block1_conv1/block1_conv1_W_1:0", Shape{3, 3, 3, 64}, std::vector<float>(1728, NAN));
-    out.floats("block1_conv1/block1_conv1_b_1:0", Shape{64}, std::vector<float>(64));
+    out.floats("block1_conv1/block1_conv1_W_1:0", Extents{3, 3, 3, 64}, std::vector<float>(1728, NAN));
+    out.floats("block1_conv1/block1_conv1_b_1:0", Extents{64}, std::vector<float>(64));
     out.close();
   }
   CHECK(contains(message(19), "holds NaN or infinity: the file is damaged"));

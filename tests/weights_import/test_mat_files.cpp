@@ -16,7 +16,7 @@ using test::matlab_file;
 using test::TemporaryFolder;
 using test::unpacked;
 using Floats = std::vector<float>;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 const MatValue& variable(const MatFile& file, const std::string& name) {
   const MatValue* value = file.variables().field(name);
@@ -39,7 +39,7 @@ TEST_CASE("mat_files: MATLAB 5 in both byte orders, plain and compressed") {
     CAPTURE(name);
     const MatFile file(matlab_file(name));
     CHECK(file.format() == "MATLAB 5");
-    CHECK(variable(file, "narrow").shape == Shape{2, 3});
+    CHECK(variable(file, "narrow").shape == Extents{2, 3});
     CHECK(floats(file, "narrow") == Floats{0, 1, 2, 10, 11, 12});
     CHECK(floats(file, "scalar") == Floats{7});
     CHECK(floats(file, "single") == Floats{0, 0.5, 1, 5, 5.5, 6});
@@ -95,7 +95,7 @@ TEST_CASE("mat_files: MATLAB 7.3") {
   const TemporaryFolder folder;
   const MatFile file(unpacked("features_v73.mat", folder));
   CHECK(file.format() == "MATLAB 7.3");
-  CHECK(variable(file, "single").shape == Shape{2, 3});
+  CHECK(variable(file, "single").shape == Extents{2, 3});
   CHECK(floats(file, "single") == Floats{0, 0.5, 1, 5, 5.5, 6});
   CHECK(floats(file, "int16") == Floats{-4, -3, -2, -1, 0, 1, 2, 3});
   CHECK(floats(file, "uint64") == Floats{9223372036854775808.0f});

@@ -4,12 +4,13 @@
 #include <fstream>
 #include <functional>
 
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/weights_import/matlab_files.hpp"
 #include "weights_import/matconvnet_upproj.hpp"
 #include "weights_import/matconvnet_vgg.hpp"
-#include "weights_import/upproj_scopes.hpp"
-#include "weights_import/vgg_convs.hpp"
+#include "weights_import/tensor_table.hpp"
 
 namespace chiaro {
 namespace {
@@ -38,14 +39,13 @@ void check_vgg(const std::filesystem::path& path, int depth, const Preprocess& p
         fmt::format(R"({{"depth":{},"width":4,"last_conv":"conv5_{}"}})", depth, depth == 19 ? 4 : 3));
   CHECK(parse_preprocess(weights.preprocess, "x") == preprocess);
   CHECK(contains(weights.provenance, path.filename().string()));
-  const std::vector<ConvShape> convs = vgg_convs(depth, kWidth);
+  const std::vector<VggConvolution> convs = convolutions({.depth = depth, .width = kWidth});
   REQUIRE(weights.parameters.size() == 2 * convs.size());
   for (std::size_t i = 0; i < convs.size(); ++i) {
     const NamedTensor &weight = weights.parameters[2 * i], &bias = weights.parameters[2 * i + 1];
     CHECK(weight.name == convs[i].name() + ".weight");
     CHECK(bias.name == convs[i].name() + ".bias");
-    const auto shape = convs[i].weight_shape();
-    REQUIRE(weight.shape == std::vector<std::int64_t>(shape.begin(), shape.end()));
+    REQUIRE(weight.shape == convs[i].parameters()[0].shape);
     CHECK(wrong_values(weight.name, weight.shape, weight.values) == 0);
     CHECK(wrong_values(bias.name, bias.shape, bias.values) == 0);
   }
@@ -113,7 +113,7 @@ void check_upproj(const std::filesystem::path& path, const std::string& padding,
   CHECK(weights.kind == "resnet_upproj");
   CHECK(weights.architecture == R"({"width":4,"encoder":"resnet50","padding":")" + padding + R"("})");
   CHECK(parse_preprocess(weights.preprocess, "x") == Preprocess{});
-  const std::vector<UpprojTensor> expected = upproj_tensors(kWidth, true);
+  const std::vector<ParameterShape> expected = parameters(ResnetUpproj{.width = kWidth});
   REQUIRE(weights.parameters.size() == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const NamedTensor& tensor = weights.parameters[i];
@@ -193,14 +193,15 @@ TEST_CASE("matconvnet: files cut short anywhere are errors") {
   check("upproj_v73.mat", upproj);
 }
 
-TEST_CASE("upproj_scopes: every missing tensor is named") {
+TEST_CASE("in_order: every missing tensor is named") {
   CHECK(error_of([] {
           std::vector<NamedTensor> all;
-          for (const UpprojTensor& tensor : upproj_tensors(1, false)) {
+          const auto wanted = parameters(ResnetUpproj{.width = 1, .has_stage5 = false});
+          for (const ParameterShape& tensor : wanted) {
             if (tensor.name != "conv1.bias" && tensor.name != "layer4x_br2_ConvC.weight")
               all.push_back({tensor.name, tensor.shape, {}});
           }
-          complete_upproj(std::move(all), 1, false, "net.npy");
+          in_order(std::move(all), wanted, "ResNet-UpProj", "net.npy");
         }) ==
         "net.npy: lacks 2 of the 344 tensors of ResNet-UpProj: conv1.bias, layer4x_br2_ConvC.weight; the "
         "file is "

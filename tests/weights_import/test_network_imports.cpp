@@ -6,6 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/file_util.hpp"
+#include "layers/networks/networks.hpp"
+#include "layers/networks/resnet_upproj/resnet_upproj.hpp"
+#include "layers/networks/transform_net/transform_net.hpp"
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/real_data.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -13,8 +17,7 @@
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/keras_vgg.hpp"
 #include "weights_import/known_files.hpp"
-#include "weights_import/state_dict_names.hpp"
-#include "weights_import/upproj_scopes.hpp"
+#include "weights_import/state_dict.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -23,10 +26,10 @@ namespace {
 using test::contains;
 using test::error_of;
 using test::TemporaryFolder;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 
 // Values that tell their place in their tensor, other ones in every tensor.
-NamedTensor numbered(const std::string& name, const Shape& shape, std::size_t number) {
+NamedTensor numbered(const std::string& name, const Extents& shape, std::size_t number) {
   std::int64_t count = 1;
   for (const auto extent : shape) count *= extent;
   NamedTensor tensor{name, shape, std::vector<float>(static_cast<std::size_t>(count))};
@@ -49,23 +52,25 @@ bool same(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b) 
   });
 }
 
-WeightsFile transform_network(const TransformArchitecture& architecture) {
+WeightsFile transform_network(const TransformNet& architecture) {
   return {.kind = "transform_net",
           .architecture = to_json(architecture),
-          .parameters = numbered(transform_net_mappings(architecture))};
+          .parameters = numbered(chiaro::state_dict(architecture))};
 }
 
 WeightsFile vgg_network(int depth, std::int64_t width, const std::string& last_conv = "") {
   return {.kind = "vgg" + std::to_string(depth),
           .architecture = nlohmann::json{{"depth", depth}, {"width", width}}.dump(),
-          .parameters = numbered(vgg_mappings(depth, width, last_conv))};
+          .parameters =
+              numbered(chiaro::state_dict(Vgg{.depth = depth, .width = width, .last_conv = last_conv}))};
 }
 
-std::vector<NamedTensor> state_dict(const WeightsFile& network) {
+std::vector<NamedTensor> plain_state_dict(const WeightsFile& network) {
+  Vgg vgg{.depth = network.kind == "vgg16" ? 16 : 19, .width = network.parameters[0].shape[0]};
+  if (network.kind != "transform_net") vgg.last_conv = network.parameters.back().name.substr(0, 7);
   const auto mappings = network.kind == "transform_net"
-                            ? network_mappings(network.kind, network.architecture, {}, "test")
-                            : vgg_mappings(network.kind == "vgg16" ? 16 : 19, network.parameters[0].shape[0],
-                                           network.parameters.back().name.substr(0, 7));
+                            ? network_kind(network.kind, "test").state_dict(network, "test")
+                            : chiaro::state_dict(vgg);
   std::vector<NamedTensor> result;
   std::size_t next = 0;
   for (const TensorMapping& mapping : mappings) {
@@ -95,10 +100,10 @@ NamedTensor& tensor(std::vector<NamedTensor>& tensors, const std::string& name) 
 }  // namespace
 
 TEST_CASE("network imports: a style network's architecture is read off names and shapes") {
-  for (const char* upsample : {"nearest", "transposed"}) {
-    const WeightsFile network =
-        transform_network({.width = 4, .residual_blocks = upsample[0] == 'n' ? 2 : 0, .upsample = upsample});
-    auto tensors = state_dict(network);
+  for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {
+    const WeightsFile network = transform_network(
+        {.width = 4, .residual_blocks = upsample == Upsample::Nearest ? 2 : 0, .upsample = upsample});
+    auto tensors = plain_state_dict(network);
     tensors.push_back(numbered("in1.running_mean", {4}, 1));
     tensors.push_back(numbered("res1.in2.running_var", {16}, 2));
     const StateDictFile file(tensors);
@@ -110,7 +115,7 @@ TEST_CASE("network imports: a style network's architecture is read off names and
 }
 
 TEST_CASE("network imports: mistakes in a style network are named") {
-  const auto good = state_dict(transform_network({.width = 4, .residual_blocks = 1}));
+  const auto good = plain_state_dict(transform_network({.width = 4, .residual_blocks = 1}));
   auto tensors = good;
   std::erase_if(tensors, [](const auto& t) { return t.name == "in4.bias"; });
   CHECK(contains(StateDictFile(tensors).error("transform_net"), "no tensor 'in4.bias'; did you mean '"));
@@ -132,7 +137,7 @@ TEST_CASE("network imports: mistakes in a style network are named") {
 
 TEST_CASE("network imports: VGG weights that do not say their preprocessing are refused until told") {
   const WeightsFile network = vgg_network(19, 2);
-  const StateDictFile file(state_dict(network));
+  const StateDictFile file(plain_state_dict(network));
   CHECK(contains(file.error("vgg19"), "do not say how pictures must be prepared for them"));
 
   const WeightsFile torch = load_network(file.path, "vgg19", {.preprocess = "torch"});
@@ -153,7 +158,7 @@ TEST_CASE("network imports: VGG weights that do not say their preprocessing are 
 TEST_CASE("network imports: a VGG cut short, without prefix, of another depth, with batch norm") {
   const ImportOptions torch{.preprocess = "torch"};
   const WeightsFile network = vgg_network(16, 2, "conv4_2");
-  auto tensors = state_dict(network);
+  auto tensors = plain_state_dict(network);
   for (NamedTensor& t : tensors) t.name = t.name.substr(std::string("features.").size());
   const StateDictFile file(tensors);
   const WeightsFile loaded = load_network(file.path, "vgg16", torch);
@@ -178,7 +183,7 @@ TEST_CASE("network imports: Caffe's VGG-19 is recognized in any container by its
   auto& first = bgr.parameters[0].values;
   for (std::size_t i = 0; i < first.size(); i += 3) std::swap(first[i], first[i + 2]);
 
-  const StateDictFile as_caffe(state_dict(bgr)), as_rgb(state_dict(keras));
+  const StateDictFile as_caffe(plain_state_dict(bgr)), as_rgb(plain_state_dict(keras));
   for (const StateDictFile* file : {&as_caffe, &as_rgb}) {
     const WeightsFile loaded = load_network(file->path, "vgg19");
     CHECK(same(loaded.parameters, keras.parameters));
@@ -191,9 +196,9 @@ TEST_CASE("network imports: Caffe's VGG-19 is recognized in any container by its
 
 TEST_CASE("network imports: ResNet-UpProj by chiaro's own names") {
   std::vector<NamedTensor> native, foreign;
-  for (const UpprojTensor& t : upproj_tensors(2, false)) {
+  for (const ParameterShape& t : parameters(ResnetUpproj{.width = 2, .has_stage5 = false})) {
     native.push_back(numbered(t.name, t.shape, native.size()));
-    foreign.push_back(to_foreign(same_name_mapping(t.name, t.shape), native.back().values));
+    foreign.push_back(to_foreign(same_name_mapping(t), native.back().values));
   }
   const StateDictFile file(foreign);
   CHECK(contains(file.error("resnet_upproj"), "give --padding nyu or --padding make3d"));
@@ -208,7 +213,7 @@ TEST_CASE("network imports: NYU_ResNet-UpProj.npy as Python 2 wrote it") {
   const WeightsFile loaded = load_network(path, "resnet_upproj");
   CHECK(loaded.architecture == R"({"width":1,"encoder":"resnet50","padding":"nyu"})");
   CHECK(loaded.preprocess == to_json(Preprocess{}));
-  const auto expected = upproj_tensors(1, true);
+  const auto expected = parameters(ResnetUpproj{.width = 1});
   REQUIRE(loaded.parameters.size() == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const NamedTensor& tensor = loaded.parameters[i];
@@ -246,7 +251,7 @@ TEST_CASE("network imports: what is no weights file at all is named, whatever wa
     write_text(path, contents);
     return error_of([&] { load_network(path, kind); });
   };
-  for (const auto name : kNetworkKinds) {
+  for (const auto& name : network_names()) {
     const std::string kind(name);
     CAPTURE(kind);
     CHECK(contains(message("<!DOCTYPE html><html>404</html>", kind),

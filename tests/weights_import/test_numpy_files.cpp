@@ -18,7 +18,7 @@ using test::python_file;
 using test::ramp;
 using test::TemporaryFolder;
 using test::values_of;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 using Values = std::vector<float>;
 
 std::string little(std::uint64_t value, int bytes) {
@@ -45,14 +45,14 @@ TEST_CASE("numpy_files: a network from every protocol of Python 3") {
                                    "bn_conv1/mean", "bn_conv1/variance", "orders/fortran", "orders/big",
                                    "orders/double", "orders/half", "orders/short", "orders/byte",
                                    "orders/bool", "orders/scalar", "orders/empty", "direct"});
-    CHECK(file->find("conv1/weights")->shape == Shape{1, 2, 3, 4});
+    CHECK(file->find("conv1/weights")->shape == Extents{1, 2, 3, 4});
     CHECK(values_of(*file, "conv1/weights") == ramp(24));
     CHECK(values_of(*file, "conv1/biases") == ramp(4, 100));
     CHECK(values_of(*file, "bn_conv1/scale") == ramp(4));
     CHECK(values_of(*file, "bn_conv1/offset") == ramp(4, 10));
     CHECK(values_of(*file, "bn_conv1/mean") == ramp(4, 20));
     CHECK(values_of(*file, "bn_conv1/variance") == ramp(4, 30));
-    CHECK(file->find("orders/fortran")->shape == Shape{2, 3});
+    CHECK(file->find("orders/fortran")->shape == Extents{2, 3});
     CHECK(values_of(*file, "orders/fortran") == ramp(6));
     CHECK(values_of(*file, "orders/big") == ramp(6));
     CHECK(file->find("orders/double")->type == ElementType::F64);
@@ -63,7 +63,7 @@ TEST_CASE("numpy_files: a network from every protocol of Python 3") {
     CHECK(values_of(*file, "orders/bool") == Values{1, 0});
     CHECK(file->find("orders/scalar")->shape.empty());
     CHECK(values_of(*file, "orders/scalar") == Values{5});
-    CHECK(file->find("orders/empty")->shape == Shape{0, 3});
+    CHECK(file->find("orders/empty")->shape == Extents{0, 3});
     CHECK(values_of(*file, "orders/empty").empty());
     CHECK(values_of(*file, "direct") == ramp(3));
   }
@@ -72,7 +72,7 @@ TEST_CASE("numpy_files: a network from every protocol of Python 3") {
 TEST_CASE("numpy_files: a network from Python 2") {
   const auto file = open_tensor_file(python_file("network_python2.npy"));
   CHECK(names_of(*file) == std::vector<std::string>{"conv1/weights", "conv1/biases", "orders/fortran"});
-  CHECK(file->find("conv1/weights")->shape == Shape{1, 2, 3, 4});
+  CHECK(file->find("conv1/weights")->shape == Extents{1, 2, 3, 4});
   CHECK(values_of(*file, "conv1/weights") == ramp(24));
   CHECK(values_of(*file, "conv1/biases") == ramp(4, 100));
   CHECK(values_of(*file, "orders/fortran") == ramp(6));
@@ -160,10 +160,10 @@ TEST_CASE("numpy_header: versions, types and shapes") {
     const NumpyHeader found = header(literal, version);
     CHECK(found.descr == "<f4");
     CHECK(found.fortran_order);
-    CHECK(found.shape == Shape{2, 3});
+    CHECK(found.shape == Extents{2, 3});
     CHECK(found.data_offset == (version == 1 ? 10 : 12) + std::ssize(literal));
   }
-  CHECK(header("{'descr': 'O', 'fortran_order': False, 'shape': (7,)}").shape == Shape{7});
+  CHECK(header("{'descr': 'O', 'fortran_order': False, 'shape': (7,)}").shape == Extents{7});
   CHECK(header(kObject).shape.empty());
 
   const auto problem = [&](const std::string& literal) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/file_util.hpp"
+#include "layers/networks/transform_net/transform_net.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
@@ -133,7 +134,7 @@ Model parse(const std::string& bytes) {
   return model;
 }
 
-WeightsFile network(const TransformArchitecture& architecture) {
+WeightsFile network(const TransformNet& architecture) {
   return network_of_kind("transform_net", to_json(architecture));
 }
 
@@ -171,12 +172,13 @@ TEST_CASE("onnx: the nodes of every variant") {
     for (const bool zero : {false, true}) {
       for (const bool tanh : {false, true}) {
         for (const int blocks : {0, 2}) {
-          const Model model = exported(network({.width = 2,
-                                                .residual_blocks = blocks,
-                                                .upsample = transposed ? "transposed" : "nearest",
-                                                .padding = zero ? "zero" : "reflect",
-                                                .norm_eps = 1e-3,
-                                                .output = tanh ? "tanh150" : "linear"}));
+          const Model model =
+              exported(network({.width = 2,
+                                .residual_blocks = blocks,
+                                .upsample = transposed ? Upsample::Transposed : Upsample::Nearest,
+                                .padding = zero ? Padding::Zero : Padding::Reflect,
+                                .norm_eps = 1e-3,
+                                .output = tanh ? OutputRange::Tanh150 : OutputRange::Linear}));
           const std::string conv = zero ? "Conv " : "Pad Conv ", norm = "InstanceNormalization ";
           const std::string up = (transposed ? "ConvTranspose " : "Resize " + conv) + norm + "Relu ";
           CHECK(model.ops() == whole + repeated(conv + norm + "Relu ", 3) +
@@ -196,9 +198,9 @@ TEST_CASE("onnx: the nodes of every variant") {
 }
 
 TEST_CASE("onnx: every input of a node is there before it") {
-  for (const char* upsample : {"nearest", "transposed"}) {
-    const Model model =
-        exported(network({.width = 1, .residual_blocks = 1, .upsample = upsample, .output = "tanh150"}));
+  for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {
+    const Model model = exported(
+        network({.width = 1, .residual_blocks = 1, .upsample = upsample, .output = OutputRange::Tanh150}));
     std::set<std::string> known = {"picture", ""}, used;
     for (const auto& [name, constant] : model.constants) known.insert(name);
     for (const Node& node : model.nodes) {
@@ -219,7 +221,7 @@ TEST_CASE("onnx: every input of a node is there before it") {
 }
 
 TEST_CASE("onnx: attributes and constants") {
-  const Model model = exported(network({.width = 2, .residual_blocks = 1, .output = "tanh150"}));
+  const Model model = exported(network({.width = 2, .residual_blocks = 1, .output = OutputRange::Tanh150}));
   CHECK(model.node("whole.pads").attributes.at("axis") == "0");
   CHECK(model.node("conv1").attributes.at("kernel_shape") == "9 9 ");
   CHECK(model.node("conv1").attributes.at("strides") == "1 1 ");
@@ -241,21 +243,22 @@ TEST_CASE("onnx: attributes and constants") {
   CHECK(model.constants.at("range.center").values<float>() == std::vector<float>{127.5f});
   CHECK(model.constants.at("range.center").shape.empty());
 
-  const Model zero = exported(network({.width = 1, .residual_blocks = 0, .padding = "zero"}));
+  const Model zero = exported(network({.width = 1, .residual_blocks = 0, .padding = Padding::Zero}));
   CHECK(zero.node("conv1").attributes.at("pads") == "4 4 4 4 ");
   CHECK(zero.node("conv3").attributes.at("pads") == "1 1 1 1 ");
-  const Model transposed = exported(network({.width = 1, .residual_blocks = 0, .upsample = "transposed"}));
+  const Model transposed =
+      exported(network({.width = 1, .residual_blocks = 0, .upsample = Upsample::Transposed}));
   CHECK(transposed.node("deconv2").attributes ==
         std::map<std::string, std::string>{
             {"kernel_shape", "3 3 "}, {"strides", "2 2 "}, {"pads", "1 1 1 1 "}, {"output_padding", "1 1 "}});
 }
 
 TEST_CASE("onnx: weights have PyTorch's names and layout, and every value") {
-  for (const char* upsample : {"nearest", "transposed"}) {
-    const TransformArchitecture architecture{.width = 3, .residual_blocks = 1, .upsample = upsample};
+  for (const Upsample upsample : {Upsample::Nearest, Upsample::Transposed}) {
+    const TransformNet architecture{.width = 3, .residual_blocks = 1, .upsample = upsample};
     const WeightsFile weights = network(architecture);
     const Model model = exported(weights);
-    for (const TensorMapping& mapping : transform_net_mappings(architecture)) {
+    for (const TensorMapping& mapping : state_dict(architecture)) {
       CAPTURE(mapping.foreign);
       if (mapping.layout == TensorLayout::Zeros) {
         CHECK_FALSE(model.constants.contains(mapping.foreign));

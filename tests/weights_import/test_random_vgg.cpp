@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include "layers/networks/vgg/vgg.hpp"
 #include "tests/support/compare.hpp"
 #include "weights_import/random_vgg.hpp"
-#include "weights_import/vgg_convs.hpp"
 
 namespace chiaro {
 namespace {
@@ -12,23 +12,20 @@ namespace {
 using test::contains;
 using test::error_of;
 
-TEST_CASE("vgg_convs: the published networks") {
-  const auto parameters = [](int depth, const std::string& last) {
-    std::int64_t count = 0;
-    for (const ConvShape& conv : vgg_convs_up_to(depth, last))
-      count += conv.weight_count() + conv.out_channels;
-    return count;
+TEST_CASE("VGG: the published networks") {
+  const auto count = [](int depth) {
+    std::int64_t sum = 0;
+    for (const ParameterShape& parameter : parameters(Vgg{.depth = depth})) sum += count_of(parameter.shape);
+    return sum;
   };
-  CHECK(vgg_convs(19).size() == 16);
-  CHECK(vgg_convs(16).size() == 13);
-  CHECK(parameters(19, "") == 20024384);  // Keras' model summaries, include_top=False
-  CHECK(parameters(16, "") == 14714688);
-  CHECK(vgg_convs_up_to(19, "relu4_2").back().name() == "conv4_2");
-  CHECK(vgg_convs_up_to(19, "pool3").back().name() == "conv3_4");
-  CHECK(vgg_convs_up_to(16, "pool3").back().name() == "conv3_3");
-  CHECK(vgg_convs(19, 8).back().out_channels == 64);
-  CHECK(error_of([] { vgg_convs(18); }) == "vgg: depth 18 does not exist, expected 16 or 19");
-  CHECK(contains(error_of([] { vgg_convs_up_to(19, "relu3-4"); }), "did you mean 'relu3_4'?"));
+  CHECK(convolutions({.depth = 19}).size() == 16);
+  CHECK(convolutions({.depth = 16}).size() == 13);
+  CHECK(count(19) == 20024384);  // Keras' model summaries, include_top=False
+  CHECK(count(16) == 14714688);
+  CHECK(convolutions({.last_conv = "relu4_2"}).back().name() == "conv4_2");
+  CHECK(convolutions({.depth = 19, .width = 8}).back().out_channels == 64);
+  CHECK(error_of([] { convolutions({.depth = 18}); }) == "VGG: depth 18, expected 16 or 19");
+  CHECK(contains(error_of([] { convolutions({.last_conv = "relu3-4"}); }), "did you mean 'relu3_4'?"));
 }
 
 // Inner products of rows i and j of a (K x 9C), or of its columns.
@@ -46,7 +43,7 @@ double inner(const std::vector<float>& a, std::int64_t K, std::int64_t D, std::i
 TEST_CASE("random_vgg: filters are orthogonal with the gain that keeps the scale, biases are zero") {
   const WeightsFile weights = random_vgg(19, 64, 7, "relu2_1");
   REQUIRE(weights.parameters.size() == 6);
-  for (const ConvShape& conv : vgg_convs_up_to(19, "relu2_1")) {
+  for (const VggConvolution& conv : convolutions({.last_conv = "relu2_1"})) {
     CAPTURE(conv.name());
     const NamedTensor& weight = *weights.find(conv.name() + ".weight");
     const std::int64_t K = conv.out_channels, D = 9 * conv.in_channels;

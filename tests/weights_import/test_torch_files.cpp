@@ -20,7 +20,7 @@ using test::python_file;
 using test::ramp;
 using test::TemporaryFolder;
 using test::values_of;
-using Shape = std::vector<std::int64_t>;
+using Extents = std::vector<std::int64_t>;
 using Values = std::vector<float>;
 
 TEST_CASE("torch_files: names, shapes, types and values of both formats") {
@@ -33,13 +33,13 @@ TEST_CASE("torch_files: names, shapes, types and values of both formats") {
     CHECK(file->bytes() == static_cast<std::int64_t>(std::filesystem::file_size(path)));
     CHECK(names_of(*file) ==
           std::vector<std::string>{"conv.weight", "conv.bias", "norm.num_batches_tracked", "empty"});
-    CHECK(file->find("conv.weight")->shape == Shape{2, 3, 3, 3});
+    CHECK(file->find("conv.weight")->shape == Extents{2, 3, 3, 3});
     CHECK(file->find("conv.weight")->count() == 54);
     CHECK(values_of(*file, "conv.weight") == ramp(54));
     CHECK(values_of(*file, "conv.bias") == ramp(2, 100));
     CHECK(file->find("norm.num_batches_tracked")->shape.empty());
     CHECK(values_of(*file, "norm.num_batches_tracked") == Values{7});
-    CHECK(file->find("empty")->shape == Shape{0, 5});
+    CHECK(file->find("empty")->shape == Extents{0, 5});
     CHECK(values_of(*file, "empty").empty());
     CHECK(file->find("epoch") == nullptr);
   }
@@ -66,7 +66,7 @@ TEST_CASE("torch_files: every type of numbers") {
 TEST_CASE("torch_files: views give their elements in row-major order") {
   for (const std::string format : {"zip", "legacy"}) {
     const auto file = open_tensor_file(python_file("views_" + format + ".pth"));
-    CHECK(file->find("transposed")->shape == Shape{4, 3});
+    CHECK(file->find("transposed")->shape == Extents{4, 3});
     CHECK(values_of(*file, "transposed") == Values{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
     CHECK(values_of(*file, "part") == Values{6, 7, 10, 11});
     CHECK(values_of(*file, "column") == Values{1, 5, 9});
@@ -205,7 +205,7 @@ TEST_CASE("torch_files: a tensor beyond its storage, and storages of wrong size"
 // Sums of the values in float64, from PyTorch 1.13.
 struct Known {
   const char* name;
-  Shape shape;
+  Extents shape;
   double sum;
   float last;
 };

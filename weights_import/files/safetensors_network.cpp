@@ -6,7 +6,8 @@
 
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/state_dict_names.hpp"
+#include "layers/networks/networks.hpp"
+#include "weights_import/state_dict.hpp"
 
 namespace chiaro {
 namespace {
@@ -16,8 +17,7 @@ constexpr const char *kKind = "chiaro.kind", *kArchitecture = "chiaro.architectu
 constexpr std::size_t kMaxJson = 1 << 18;  // bounds what parsing can allocate
 
 void check_network(const WeightsFile& weights, const std::string& file) {
-  if (std::find(kNetworkKinds.begin(), kNetworkKinds.end(), weights.kind) == kNetworkKinds.end())
-    throw Error("{}: unknown kind of network '{}', expected {}", file, weights.kind, listed(kNetworkKinds));
+  network_kind(weights.kind, file);
   for (const auto& [name, text] : {std::pair{kArchitecture, &weights.architecture},
                                    {kPreprocess, &weights.preprocess},
                                    {kProvenance, &weights.provenance}}) {
@@ -32,17 +32,6 @@ void check_network(const WeightsFile& weights, const std::string& file) {
       throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged", file,
                   tensor.name);
   }
-}
-
-// Names and native shapes of what is in the file, for networks whose names stay.
-std::vector<NamedTensor> native_shapes(const SafetensorsFile& file) {
-  std::vector<NamedTensor> tensors;
-  for (const TensorInfo& info : file.tensors()) {
-    std::vector<std::int64_t> shape = info.shape;
-    if (shape.size() == 4) std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());  // KCRS to KRSC
-    tensors.push_back({info.name, std::move(shape), {}});
-  }
-  return tensors;
 }
 
 }  // namespace
@@ -70,8 +59,7 @@ WeightsFile read_network(const SafetensorsFile& file) {
   };
   WeightsFile weights{entry(kKind), entry(kArchitecture), entry(kPreprocess), entry(kProvenance), {}};
   check_network(weights, file.file());
-  const auto mappings =
-      network_mappings(weights.kind, weights.architecture, native_shapes(file), file.file());
+  const auto mappings = network_kind(weights.kind, file.file()).state_dict(weights, file.file());
   weights.parameters = from_state_dict(mappings, file);
   check_network(weights, file.file());
   return weights;

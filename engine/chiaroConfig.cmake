@@ -1,0 +1,11 @@
+# find_package(chiaro): chiaro::layers (networks and Stylizer), chiaro::weights (readers of foreign files), chiaro::engine.
+include(CMakeFindDependencyMacro)
+find_dependency(OpenMP)
+find_dependency(fmt)
+find_dependency(nlohmann_json)
+find_dependency(ZLIB)
+find_dependency(OpenSSL COMPONENTS Crypto)
+find_dependency(PkgConfig)
+pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
+pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
+include(${CMAKE_CURRENT_LIST_DIR}/chiaroTargets.cmake)
