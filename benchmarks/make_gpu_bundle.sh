@@ -36,6 +36,7 @@ rm -rf "$bundle"
 mkdir -p "$bundle"/{bin,lib,benchmarks}
 cp "${programs[@]/#/$build/apps/}" "${benchmarks[@]/#/$build/benchmarks/}" "${tests[@]/#/$build/tests/}" "$bundle/bin"
 strip "$bundle"/bin/*
+mkdir -p "$bundle/share/chiaro/models" && cp apps/models/*.h5 "$bundle/share/chiaro/models"
 # Everything that the programs are linked to, but for glibc and what belongs to it.
 ldd "$bundle"/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $1 "\t" $3 }' | sort -u |
   grep -vE '^(ld-linux|lib(c|m|dl|rt|pthread|resolv|util|anl|nsl|nss_[a-z]+|BrokenLocale|thread_db|mvec)\.so)' |

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "kernels/base/captured_work.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 #include "kernels/elementwise/elementwise.hpp"

@@ -11,7 +11,7 @@
 // sends what the host wrote, and the host's view fetches, by a copy that waits, what kernels have changed since: so a
 // pointer of the host's is good until the next values_computed().
 //
-// Copies in other forms (packed, rounded) follow the values. Recorded work (base/captured_work.hpp) is replayed at
+// Copies in other forms (packed, rounded) follow the values. Recorded work (base/cuda_graph_exec.hpp) is replayed at
 // moments when other copies are up to date than when it was recorded:
 //   Trainable: a recording packs what it reads, whatever has been packed outside; each copy once, and again after a
 //              change of the values inside it.

@@ -7,7 +7,7 @@
 //
 // On a CUDA context tensors, gradients and parameters lie in the memory of the GPU, and forward() and backward() return
 // before they have run; loss() waits. engine/transfer.hpp fills and reads tensors on either device. Nothing waits in
-// between, so forward() and backward() can be recorded (base/captured_work.hpp) once they have run before.
+// between, so forward() and backward() can be recorded (base/cuda_graph_exec.hpp) once they have run before.
 #pragma once
 #include <functional>
 #include <optional>

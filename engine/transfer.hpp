@@ -19,7 +19,7 @@ void write_picture(Context& context, TensorView to, std::span<const std::uint8_t
 std::vector<float> read_tensor(Context& context, ConstTensorView from);
 
 // Feeds pictures to one tensor again and again without waiting: send() can be recorded
-// (base/captured_work.hpp) and then takes what stage() was last given.
+// (base/cuda_graph_exec.hpp) and then takes what stage() was last given.
 class PictureFeed {
  public:
   // to: (N,H,W,3), a tensor of this context that outlives this object.

@@ -17,7 +17,7 @@ DepthEstimator::DepthEstimator(Context& context, const std::string& weights_file
                dtype) {}
 
 DepthMap DepthEstimator::estimate(const Image& picture) {
-  const ConstTensorView depth = network_.look(picture).at(kPrediction);
+  const ConstTensorView depth = network_.features(picture).at(kPrediction);
   return {depth.shape.h, depth.shape.w, read_tensor(context_, depth)};
 }
 

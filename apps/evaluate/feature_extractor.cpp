@@ -13,7 +13,7 @@ FeatureExtractor::FeatureExtractor(Context& context, const WeightsFile& weights,
       features_(std::move(features)),
       dtype_(dtype) {}
 
-const std::map<std::string, ConstTensorView>& FeatureExtractor::look(const Image& picture) {
+const std::map<std::string, ConstTensorView>& FeatureExtractor::features(const Image& picture) {
   require(picture.channels == 3, "features of a picture with {} channels, expected RGB", picture.channels);
   if (const PictureSize size{picture.height, picture.width}; !session_ || size != size_) {
     session_.reset();  // before the next one allocates

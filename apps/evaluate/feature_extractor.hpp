@@ -21,7 +21,7 @@ class FeatureExtractor {
 
   // The features of an RGB picture, one (1,H,W,C) tensor each, valid until the next call. The plan and its
   // memory are kept for the next picture of this size. Error: too small a picture.
-  const std::map<std::string, ConstTensorView>& look(const Image& picture);
+  const std::map<std::string, ConstTensorView>& features(const Image& picture);
 
  private:
   Context& context_;

@@ -54,11 +54,11 @@ PerceptualJudge::PerceptualJudge(Context& context, const WeightsFile& vgg, const
       style_(std::move(style)),
       style_layers_(std::move(style_layers)),
       content_layer_(std::move(content_layer)),
-      style_grams_(look(style_).grams) {}
+      style_grams_(features_of(style_).grams) {}
 
-PerceptualJudge::Look PerceptualJudge::look(const Image& picture) {
-  const auto& features = network_.look(picture);
-  Look result;
+PerceptualJudge::Features PerceptualJudge::features_of(const Image& picture) {
+  const auto& features = network_.features(picture);
+  Features result;
   for (const auto& layer : style_layers_) {
     const Buffer gram = gram_matrix(context_, features.at(layer));
     result.grams.push_back(read_tensor(context_, {gram.data(), DType::F32, {1, 1, 1, gram.bytes() / 4}}));
@@ -67,25 +67,25 @@ PerceptualJudge::Look PerceptualJudge::look(const Image& picture) {
   return result;
 }
 
-std::vector<double> PerceptualJudge::style_distances(const Look& look) const {
+std::vector<double> PerceptualJudge::style_distances(const Features& found) const {
   std::vector<double> distances;
   for (std::size_t i = 0; i < style_grams_.size(); ++i)
-    distances.push_back(mean_squared_difference(look.grams[i], style_grams_[i]));
+    distances.push_back(mean_squared_difference(found.grams[i], style_grams_[i]));
   return distances;
 }
 
 void PerceptualJudge::set_photo(const Image& photo) {
-  photo_ = look(photo);
+  photo_ = features_of(photo);
   photo_style_ = style_distances(photo_);
   if (const PictureSize size{photo.height, photo.width}; size != cropped_size_) {
-    cropped_content_ = look(cover(style_, photo.height, photo.width)).content;
+    cropped_content_ = features_of(cover(style_, photo.height, photo.width)).content;
     cropped_size_ = size;
   }
   photo_content_ = mean_squared_difference(cropped_content_, photo_.content);
 }
 
 PerceptualDistance PerceptualJudge::distance(const Image& stylized) {
-  const Look found = look(stylized);
+  const Features found = features_of(stylized);
   PerceptualDistance result;
   result.layers_raw = style_distances(found);
   for (std::size_t i = 0; i < result.layers_raw.size(); ++i)

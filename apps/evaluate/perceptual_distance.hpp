@@ -33,12 +33,12 @@ class PerceptualJudge {
   const std::vector<std::string>& style_layers() const { return style_layers_; }
 
  private:
-  struct Look {
+  struct Features {
     std::vector<std::vector<float>> grams;
     std::vector<float> content;
   };
-  Look look(const Image& picture);
-  std::vector<double> style_distances(const Look& look) const;
+  Features features_of(const Image& picture);
+  std::vector<double> style_distances(const Features& found) const;
 
   Context& context_;
   FeatureExtractor network_;
@@ -49,7 +49,7 @@ class PerceptualJudge {
   PictureSize cropped_size_;
   std::vector<float> cropped_content_;  // of the style picture at cropped_size_
 
-  Look photo_;
+  Features photo_;
   std::vector<double> photo_style_;
   double photo_content_ = 0;
 };

@@ -2,7 +2,7 @@
 
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/run_config.hpp"
-#include "apps/training/photo_batches.hpp"
+#include "apps/training/training_task.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/h5_file.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/training/photo_batches.hpp"
-#include "apps/training/progress.hpp"
+#include "apps/training/training_task.hpp"
+#include "apps/training/training_loop.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "engine/data/loader.hpp"
 

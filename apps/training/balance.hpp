@@ -19,7 +19,7 @@
 #include <memory>
 
 #include "apps/training/config.hpp"
-#include "apps/training/run_clock.hpp"
+#include "apps/training/training_loop.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session_plan.hpp"
 #include "kernels/base/context.hpp"

@@ -1,13 +1,12 @@
-#include "apps/training/depth_task.hpp"
+#include "apps/training/training_task.hpp"
 
 #include <optional>
 
 #include "apps/training/depth_data.hpp"
-#include "apps/training/depth_preview.hpp"
 #include "apps/training/depth_trainer.hpp"
 #include "apps/training/depth_validation.hpp"
 #include "apps/training/optimizer.hpp"
-#include "apps/training/run_state.hpp"
+#include "apps/training/run_folder.hpp"
 #include "kernels/base/build_config.hpp"
 
 namespace chiaro {

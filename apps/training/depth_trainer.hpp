@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "apps/training/config.hpp"
-#include "apps/training/training_step.hpp"
+#include "apps/training/optimizer.hpp"
 #include "engine/data/depth_batches.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"

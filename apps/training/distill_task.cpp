@@ -1,11 +1,10 @@
-#include "apps/training/distill_task.hpp"
+#include "apps/training/training_task.hpp"
 
 #include <optional>
 
 #include "apps/training/distill_trainer.hpp"
 #include "apps/training/optimizer.hpp"
-#include "apps/training/photo_batches.hpp"
-#include "apps/training/run_state.hpp"
+#include "apps/training/run_folder.hpp"
 #include "kernels/base/blocks.hpp"
 #include "kernels/base/build_config.hpp"
 

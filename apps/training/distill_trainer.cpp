@@ -7,7 +7,7 @@
 
 #include "apps/common/loss_weights.hpp"
 #include "apps/training/distill_start.hpp"
-#include "apps/training/photo_batches.hpp"
+#include "apps/training/training_task.hpp"
 #include "engine/param_io.hpp"
 #include "layers/nmse_layers.hpp"
 #include "weights_import/weights_import.hpp"

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "apps/training/config.hpp"
-#include "apps/training/training_step.hpp"
+#include "apps/training/optimizer.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"

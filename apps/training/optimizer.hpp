@@ -1,14 +1,19 @@
-// The optimizer that a configuration asks for, on the parameters of one network, and the norm of their
-// gradient.
+// The optimizer that a configuration asks for, and the step that every trainer makes with it.
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "apps/training/config.hpp"
 #include "engine/buffer.hpp"
 #include "engine/param_store.hpp"
+#include "engine/cuda_graph.hpp"
+#include "engine/session.hpp"
 #include "kernels/base/context.hpp"
 
 namespace chiaro {
+
+// The optimizer that a configuration asks for, on the parameters of one network, and the norm of their
+// gradient.
 
 // Of a step of a run of so many iterations; steps count from 1:
 //   lr * decay^k * min(step / warmup, 1) * (1 + cos(pi * (step - 1) / iterations)) / 2
@@ -32,7 +37,7 @@ double norm_of(Context& context, ConstTensorView x);
 
 // Adam, or SGD, whose velocity is kept where Adam keeps the first moments, and the running averages of a store that has
 // them. measure_gradient() and update()
-// wait for nothing and can be recorded (engine/repeated_work.hpp): what changes from step to step is in
+// wait for nothing and can be recorded (engine/cuda_graph.hpp): what changes from step to step is in
 // memory that prepare() fills. Allocated once.
 class Optimizer {
  public:
@@ -63,6 +68,28 @@ class Optimizer {
   Buffer factors_, norm_;                  // where the device reads and writes them
   Buffer factors_on_host_, norm_on_host_;  // pinned; empty on the CPU
   Buffer workspace_;
+};
+
+// One step of training in memory: feed, forward, backward, norm of the gradient, update. On a GPU it is
+// recorded once and replayed as one CUDA graph (engine/cuda_graph.hpp).
+
+class TrainingStep {
+ public:
+  // feed: queues what the session's graph reads, from memory that is filled before run(). ranges: as in
+  // Optimizer. Session and store outlive this object.
+  TrainingStep(Context& context, const TrainConfig& config, Session& session, ParamStore& params,
+               std::function<void()> feed, std::vector<ParamRange> ranges = {});
+  TrainingStep(const TrainingStep&) = delete;
+  TrainingStep& operator=(const TrainingStep&) = delete;
+
+  // Steps count from 1. Losses, gradients and parameters are the session's and the store's, as usual.
+  void run(std::int64_t step);
+  Optimizer& optimizer() { return optimizer_; }
+  const Optimizer& optimizer() const { return optimizer_; }
+
+ private:
+  Optimizer optimizer_;
+  CudaGraph work_;
 };
 
 }  // namespace chiaro

@@ -1,11 +1,10 @@
-#include "apps/training/style_task.hpp"
+#include "apps/training/training_task.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
-#include "apps/training/photo_batches.hpp"
-#include "apps/training/run_state.hpp"
+#include "apps/training/run_folder.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "kernels/base/build_config.hpp"
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "apps/training/style_graph.hpp"
-#include "apps/training/training_step.hpp"
+#include "apps/training/optimizer.hpp"
 #include "engine/image/image.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"

@@ -4,10 +4,8 @@
 
 #include "apps/common/program.hpp"
 #include "apps/training/balance.hpp"
-#include "apps/training/depth_task.hpp"
-#include "apps/training/distill_task.hpp"
-#include "apps/training/run_state.hpp"
-#include "apps/training/style_task.hpp"
+#include "apps/training/training_task.hpp"
+#include "apps/training/run_folder.hpp"
 #include "apps/training/training_loop.hpp"
 #include "engine/file_util.hpp"
 #include "engine/suggest.hpp"

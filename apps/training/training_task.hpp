@@ -1,13 +1,15 @@
-// What a kind of training is, as far as the loop of a run is concerned: TrainingLoop does the rest.
+// What the training loop asks of a task: a style network, a depth network, a VGG in factors.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/training/config.hpp"
 #include "apps/training/run_folder.hpp"
+#include "engine/data/loader.hpp"
 #include "engine/image/image.hpp"
 #include "engine/param_store.hpp"
 #include "engine/session_plan.hpp"
@@ -15,6 +17,15 @@
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
+
+// The batches of photos that a configuration asks for.
+
+BatchOptions batch_options(const TrainConfig& config);
+
+// first_batch: how many batches the run has had.
+LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch = 0);
+
+// What a kind of training is, as far as the loop of a run is concerned: TrainingLoop does the rest.
 
 // A line of metrics.jsonl.
 using MetricsLine = nlohmann::ordered_json;
@@ -81,5 +92,36 @@ class TrainingTask {
   // beginning with a line break, or "".
   virtual std::string finish(std::int64_t iterations) = 0;
 };
+
+// task = "style": a transform network learns a style.
+//
+// Lines of metrics.jsonl: {iteration, gradient_norms and parameter_gradient_norm at intervals, raw, weighted,
+// total, images_per_s}, the first and the two in the middle with a value per loss term; with several styles also
+// style_losses, the raw style loss by style of the batch. Previews show up to four photos above and the same in each style
+// below.
+// Errors: those of StyleTrainer and of open_photo_source().
+std::unique_ptr<TrainingTask> make_style_task(const TaskSetup& setup);
+
+// task = "depth": a ResNet-UpProj learns to see depth.
+//
+// Lines of metrics.jsonl: {iteration, parameter_gradient_norm at intervals, loss, lr, images_per_s}, and
+// after validations {iteration, validation: {pixels, rel, rms, log10, delta1, delta2, delta3}}. RUN/model.h5
+// is the network of the validation with the largest delta1, the first of equals; without a validation list,
+// that of the last iteration. A run that starts from model.init has a validation of that network as its first
+// line, with iteration 0. A run that was made longer has had a validation at its former end. Previews
+// show pictures that the network is not trained on, where there are any.
+// Errors: those of DepthTrainer and of open_depth_data().
+std::unique_ptr<TrainingTask> make_depth_task(const TaskSetup& setup);
+
+// task = "distill": a VGG-19 in factors of low rank learns to imitate the one of weights.vgg19, for losses to look through.
+//
+// Lines of metrics.jsonl: {iteration, parameter_gradient_norm at intervals, raw, weighted, total, lr,
+// images_per_s}, raw and weighted with the terms "feature" and "gram": relative squared errors, averaged over
+// layers and pictures. After validations {iteration, validation: {feature: {relu1_1: ...}, gram: {...}}}: the
+// same by layer, over all photos of distill.validation, their middle squares. The last batch of a validation
+// is filled up with its first photos, which count twice. RUN/model.h5 is the network of the last iteration.
+// There are no previews.
+// Errors: those of DistillTrainer and of open_photo_source().
+std::unique_ptr<TrainingTask> make_distill_task(const TaskSetup& setup);
 
 }  // namespace chiaro

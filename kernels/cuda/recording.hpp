@@ -1,4 +1,4 @@
-// The CUDA half of base/captured_work.hpp. Free of CUDA headers.
+// The CUDA half of base/cuda_graph_exec.hpp. Free of CUDA headers.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -41,7 +41,7 @@ struct Factors {
 };
 Factors factors(const Hyper& hyper, std::int64_t t);
 // A step whose factors lie where the parameters do and are read when it runs: captured once (see
-// base/captured_work.hpp), it can be replayed with those of every step.
+// base/cuda_graph_exec.hpp), it can be replayed with those of every step.
 void step(Context& context, const Factors* factors, std::int64_t count, const float* grad, float* param,
           float* m, float* v, bf16* copy = nullptr);
 

@@ -1,4 +1,4 @@
-// Textbook loops for border.hpp, in the order of its formulas. T: float, double or bf16.
+// Textbook loops for pad.hpp, in the order of its formulas. T: float, double or bf16.
 //
 // The backward functions overwrite; sums run in double for double, in float otherwise.
 #pragma once

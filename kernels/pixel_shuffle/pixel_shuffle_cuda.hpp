@@ -1,4 +1,4 @@
-// interleave.hpp on CUDA.
+// pixel_shuffle.hpp on CUDA.
 // Launches: forward pixel_shuffle_forward; backward pixel_shuffle_backward, or with zero_rest pixel_shuffle_backward_rest once
 // for each tensor among the targets.
 // Bytes moved per element of y, of size b: forward 2 b, and b for the sum; backward 2 b, b for the ReLU's mask, b (2 b

@@ -1,4 +1,4 @@
-// Textbook loops for interleave.hpp. T: float, double or bf16; the sum runs in double for double, else in
+// Textbook loops for pixel_shuffle.hpp. T: float, double or bf16; the sum runs in double for double, else in
 // float.
 #pragma once
 #include <array>

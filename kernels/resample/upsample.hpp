@@ -11,7 +11,7 @@
 //   w4[(2a+b)*K + k][u][v][c] = sum of w[k][r][s][c] over all (r,s) with (r+1-a)/2 = u, (s+1-b)/2 = v
 //   (integers)
 // that is, for a = 0 tap 0 falls on u = 0 and taps 1, 2 on u = 1; for a = 1 taps 0, 1 on u = 0 and tap 2 on u = 1. One
-// valid 2x2 convolution with w4 gives (N,H+1,W+1,4K); interleave.hpp takes phase (a,b) from row a, column b, channel
+// valid 2x2 convolution with w4 gives (N,H+1,W+1,4K); pixel_shuffle.hpp takes phase (a,b) from row a, column b, channel
 // (2a+b)*K of it.
 // Deterministic: fixed order of every sum, independent of the number of threads.
 // Errors: chiaro::Error for missing tensors and shapes or dtypes that do not fit.

@@ -293,7 +293,7 @@ TEST_CASE("perceptual distance: photo, style and the formulas") {
 
   FeatureExtractor network(context, vgg, "vgg", {"relu1_1", "relu3_1", "relu4_2"}, DType::F32);
   const auto gram = [&](const Image& picture, const std::string& layer) {
-    const ConstTensorView features = network.look(picture).at(layer);
+    const ConstTensorView features = network.features(picture).at(layer);
     const auto values = read_tensor(context, features);
     const auto channels = static_cast<std::size_t>(features.shape.c);
     std::vector<double> g(channels * channels);
@@ -321,7 +321,7 @@ TEST_CASE("perceptual distance: photo, style and the formulas") {
   CHECK(found.style_raw == doctest::Approx(style_sum).epsilon(1e-4));
   CHECK(found.style == doctest::Approx(style_sum / photo_sum).epsilon(1e-4));
   const auto content = [&](const Image& picture) {
-    return read_tensor(context, network.look(picture).at("relu4_2"));
+    return read_tensor(context, network.features(picture).at("relu4_2"));
   };
   const double of_other = mean_square(content(other), content(photo));
   CHECK(found.content_raw == doctest::Approx(of_other).epsilon(1e-6));

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/report.hpp"
+#include "apps/training/run_folder.hpp"
 #include "engine/file_util.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/picture_folder.hpp"

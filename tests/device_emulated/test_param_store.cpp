@@ -6,7 +6,7 @@
 
 #include "apps/training/optimizer.hpp"
 #include "engine/param_store.hpp"
-#include "kernels/base/captured_work.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 #include "tests/support/compare.hpp"
 
@@ -163,7 +163,7 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
   set_gradients(gpu, s.store, 1);
   Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .momentum = 0}, 100, s.store);
   optimizer.prepare(1);
-  auto work = CapturedWork::record(gpu, [&] {
+  auto work = CudaGraphExec::record(gpu, [&] {
     copy.see();  // up to date, but will not be at the second replay
     copy.get();
     CHECK(copy.packings == 2);
@@ -206,7 +206,7 @@ TEST_CASE("parameters on the device: the rounded copy is up to date in and after
     set_gradients(gpu, s.store, 1);
     Optimizer optimizer(gpu, {.method = method, .lr = 0.25}, 100, s.store);
     optimizer.prepare(1);
-    auto work = CapturedWork::record(gpu, [&] {
+    auto work = CudaGraphExec::record(gpu, [&] {
       copy_async(gpu, seen.data(), copy(), seen.bytes());
       optimizer.update();
     });
@@ -236,7 +236,7 @@ TEST_CASE("parameters on the device: who asks for the rounded copy after a recor
   set_gradients(gpu, s.store, 1);
   Optimizer optimizer(gpu, {.lr = 0.25}, 100, s.store);
   optimizer.prepare(1);
-  auto work = CapturedWork::record(gpu, [&] { optimizer.update(); });  // without a copy to write
+  auto work = CudaGraphExec::record(gpu, [&] { optimizer.update(); });  // without a copy to write
   CountedCopy copy(gpu, s, conv2d::kRoundedKey);
   for (int step = 1; step <= 3; ++step) {
     CHECK(copy.fetch_copy() == copy.values());
@@ -253,12 +253,12 @@ TEST_CASE(
   CountedCopy copy(gpu, s, "plain");
   copy.get();
   s.store.values_changed();  // nothing holds the copy yet
-  auto packing = CapturedWork::record(gpu, [&] { copy.see(); });
+  auto packing = CudaGraphExec::record(gpu, [&] { copy.see(); });
   CHECK(packing.operations() == 2);
   s.store.values_changed();
   copy.get();
   CHECK(copy.packings == 3);
-  auto work = CapturedWork::record(gpu, [&] { copy.see(); });
+  auto work = CudaGraphExec::record(gpu, [&] { copy.see(); });
   CHECK(work.operations() == 1);
   work.replay(gpu);
   CHECK(copy.fetch_seen() == copy.values());
@@ -273,7 +273,7 @@ TEST_CASE("parameters on the device: the host cannot change them inside a record
   Context gpu(Device::Cuda, 1);
   Store s;
   s.store.place_on(gpu);
-  CHECK(test::error_of([&] { CapturedWork::record(gpu, [&] { s.store.values_changed(); }); }) ==
+  CHECK(test::error_of([&] { CudaGraphExec::record(gpu, [&] { s.store.values_changed(); }); }) ==
         "the host changed parameters in work that is recorded, where it has no effect");
 }
 

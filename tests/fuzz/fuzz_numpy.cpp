@@ -2,7 +2,7 @@
 #include "kernels/base/error.hpp"
 #include "tests/fuzz/import_all.hpp"
 #include "tests/fuzz/memory_path.hpp"
-#include "weights_import/files/numpy_dictionary.hpp"
+#include "weights_import/files/numpy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const MemoryFile input(data, size);

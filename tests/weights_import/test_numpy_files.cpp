@@ -3,8 +3,7 @@
 #include <string>
 
 #include "tests/weights_import/python_files.hpp"
-#include "weights_import/files/numpy_dictionary.hpp"
-#include "weights_import/files/numpy_header.hpp"
+#include "weights_import/files/numpy.hpp"
 
 namespace chiaro {
 namespace {

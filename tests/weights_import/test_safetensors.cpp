@@ -10,7 +10,6 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
-#include "weights_import/files/safetensors_header.hpp"
 
 namespace chiaro {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "engine/io/h5_file.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/mat_text.hpp"
+#include "weights_import/files/mat_file.hpp"
 
 namespace chiaro {
 namespace {

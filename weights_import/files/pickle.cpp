@@ -1,10 +1,166 @@
 #include "weights_import/files/pickle.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/base/error.hpp"
+#include "weights_import/files/pickle_machine.hpp"
 
 namespace chiaro {
+
+constexpr std::int64_t kWindow = 65536;
+
+PickleInput::PickleInput(const InputFile& file, std::int64_t offset)
+    : name_(file.name()), file_(&file), buffer_(kWindow), start_(offset) {
+  file.check_range(offset, 0, "a pickle");
+}
+
+PickleInput::PickleInput(const std::string& name, std::span<const std::byte> memory)
+    : name_(name), window_(memory) {}
+
+void PickleInput::need(std::int64_t count) const {
+  if (count >= 0 && count <= std::ssize(window_) - next_) return;
+  if (file_) {
+    file_->check_range(position(), count, "a pickle");
+  } else {
+    throw Error(
+        "{}: the pickle ends after {} bytes, but would need {} bytes from byte {} on: the file is damaged",
+        name_, window_.size(), count, position());
+  }
+}
+
+void PickleInput::fill() {
+  start_ += next_;
+  next_ = 0;
+  window_ = std::span(buffer_).first(static_cast<std::size_t>(std::min(kWindow, file_->bytes() - start_)));
+  file_->read(start_, std::span(buffer_).first(window_.size()), "a pickle");
+}
+
+std::uint8_t PickleInput::byte() {
+  need(1);
+  if (next_ == std::ssize(window_)) fill();
+  return static_cast<std::uint8_t>(window_[static_cast<std::size_t>(next_++)]);
+}
+
+std::uint64_t PickleInput::little(int bytes) {
+  need(bytes);
+  std::uint64_t value = 0;
+  for (int i = 0; i < bytes; ++i) value |= static_cast<std::uint64_t>(byte()) << (8 * i);
+  return value;
+}
+
+void PickleInput::append_to(std::string& text, std::int64_t count) {
+  need(count);
+  while (count > 0) {
+    if (next_ == std::ssize(window_)) fill();
+    const std::int64_t piece = std::min(count, std::ssize(window_) - next_);
+    text.append(reinterpret_cast<const char*>(window_.data()) + next_, static_cast<std::size_t>(piece));
+    next_ += piece;
+    count -= piece;
+  }
+}
+
+void PickleInput::skip(std::int64_t count) {
+  need(count);
+  if (count <= std::ssize(window_) - next_) {
+    next_ += count;
+    return;
+  }
+  start_ += next_ + count;  // only a file can have more than its window
+  next_ = 0;
+  window_ = {};
+}
+
+std::string PickleInput::line() {
+  std::string text;
+  for (;;) {
+    const char c = static_cast<char>(byte());
+    if (c == '\n') return text;
+    text += c;
+    if (std::ssize(text) > kLongestLine) {
+      throw Error("{}: the pickle has a line of more than {} bytes before byte {}: refused", name_,
+                  kLongestLine, position());
+    }
+  }
+}
+
+// The text opcodes of protocol 0.
+
+namespace {
+
+// The number in `digits` hexadecimal digits from `at` on; -1 when there are none.
+std::int64_t hexadecimal(std::string_view text, std::size_t at, std::size_t digits) {
+  if (text.size() < at + digits) return -1;
+  std::int64_t value = 0;
+  for (const char c : text.substr(at, digits)) {
+    const char lower = static_cast<char>(c | 0x20);
+    if (c >= '0' && c <= '9') {
+      value = value * 16 + (c - '0');
+    } else if (lower >= 'a' && lower <= 'f') {
+      value = value * 16 + (lower - 'a' + 10);
+    } else {
+      return -1;
+    }
+  }
+  return value;
+}
+
+void append_utf8(std::string& text, std::int64_t code) {
+  const auto put = [&](std::int64_t byte) { text += static_cast<char>(byte); };
+  if (code < 0x80) return put(code);
+  if (code < 0x800) {
+    put(0xc0 | code >> 6);
+  } else {
+    if (code < 0x10000) {
+      put(0xe0 | code >> 12);
+    } else {
+      put(0xf0 | code >> 18);
+      put(0x80 | (code >> 12 & 63));
+    }
+    put(0x80 | (code >> 6 & 63));
+  }
+  put(0x80 | (code & 63));
+}
+
+}  // namespace
+
+bool unescape_string(std::string_view line, std::string& bytes) {
+  if (line.size() < 2 || (line[0] != '\'' && line[0] != '"') || line.back() != line[0]) return false;
+  line = line.substr(1, line.size() - 2);
+  constexpr std::string_view kLetters = "\\'\"nrt", kMeanings = "\\'\"\n\r\t";
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] != '\\') {
+      bytes += line[i];
+      continue;
+    }
+    if (++i == line.size()) return false;
+    if (const auto letter = kLetters.find(line[i]); letter != kLetters.npos) {
+      bytes += kMeanings[letter];
+      continue;
+    }
+    const std::int64_t value = line[i] == 'x' ? hexadecimal(line, i + 1, 2) : -1;
+    if (value < 0) return false;
+    bytes += static_cast<char>(value);
+    i += 2;
+  }
+  return true;
+}
+
+bool unescape_unicode(std::string_view line, std::string& utf8) {
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const bool escape = line[i] == '\\' && i + 1 < line.size() && (line[i + 1] == 'u' || line[i + 1] == 'U');
+    if (!escape) {
+      append_utf8(utf8, static_cast<unsigned char>(line[i]));
+      continue;
+    }
+    const std::size_t digits = line[i + 1] == 'u' ? 4 : 8;
+    const std::int64_t code = hexadecimal(line, i + 2, digits);
+    if (code < 0 || code > 0x10ffff) return false;
+    append_utf8(utf8, code);
+    i += 1 + digits;
+  }
+  return true;
+}
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 100;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "weights_import/files/pickle.hpp"
-#include "weights_import/files/pickle_input.hpp"
 #include "weights_import/files/pickle_opcodes.hpp"
 
 namespace chiaro {

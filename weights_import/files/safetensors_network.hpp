@@ -1,5 +1,5 @@
 // Whole networks as safetensors files that other programs read: PyTorch's names and layout
-// (state_dict_names.hpp) and, as metadata, what makes the file chiaro's own again:
+// (state_dict.hpp) and, as metadata, what makes the file chiaro's own again:
 //   format "pt"   chiaro.kind   chiaro.architecture   chiaro.preprocess   chiaro.provenance   (JSON as text)
 // Reading such a file gives back the same WeightsFile bit for bit (half: rounded to half precision).
 #pragma once

@@ -4,7 +4,7 @@
 
 #include "engine/io/file_kind.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/numpy_dictionary.hpp"
+#include "weights_import/files/numpy.hpp"
 #include "weights_import/files/safetensors.hpp"
 #include "weights_import/files/torch_legacy.hpp"
 #include "weights_import/files/torch_zip.hpp"

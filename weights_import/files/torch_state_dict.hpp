@@ -1,9 +1,4 @@
-// The tensors of a PyTorch state dict, found in its pickle. What both file formats have in common.
-//
-// torch.save pickles each tensor as a call such as torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...),
-// in which the storage is a persistent id ('storage', type, key, location, count); the bytes of the storage lie
-// elsewhere under its key.
-// Source: torch/_utils.py, torch/serialization.py.
+// PyTorch's state dicts out of pickles.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,6 +9,20 @@
 #include "weights_import/files/tensor_file.hpp"
 
 namespace chiaro {
+
+// One tensor in the pickle of torch.save.
+
+bool is_torch_tensor(const PickleValue& value);
+
+// Follows Parameters and subclasses to the tensor inside. Checks that it lies in its storage.
+TorchTensor parse_torch_tensor(const PickleValue& value, const std::string& name, const std::string& file);
+
+// The tensors of a PyTorch state dict, found in its pickle. What both file formats have in common.
+//
+// torch.save pickles each tensor as a call such as torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...),
+// in which the storage is a persistent id ('storage', type, key, location, count); the bytes of the storage lie
+// elsewhere under its key.
+// Source: torch/_utils.py, torch/serialization.py.
 
 struct TorchStorage {
   std::string key;

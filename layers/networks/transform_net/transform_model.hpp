@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/io/weights_file.hpp"
-#include "engine/repeated_work.hpp"
+#include "engine/cuda_graph.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/networks/transform_net/banded_transform_net.hpp"
@@ -55,7 +55,7 @@ class Stylizer {
   std::optional<Session> session_;
   std::optional<PictureFeed> picture_;
   std::optional<PictureSink> result_;
-  std::optional<RepeatedWork> work_;
+  std::optional<CudaGraph> work_;
   std::int64_t bytes_ = 0;  // of a picture
 };
 

@@ -1,14 +1,161 @@
-#include "weights_import/files/numpy_array.hpp"
+#include "weights_import/files/numpy.hpp"
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <set>
+#include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "engine/io/h5_file.hpp"
 #include "kernels/base/error.hpp"
+#include "weights_import/files/pickle.hpp"
 
 namespace chiaro {
+
+namespace {
+
+constexpr std::int64_t kLongestHeader = 65536;
+constexpr std::size_t kMaxExtents = 32;
+
+// Reads the literal from left to right.
+class Literal {
+ public:
+  Literal(std::string_view text, const std::string& file) : rest_(text), file_(file) {}
+
+  NumpyHeader parse() {
+    NumpyHeader header;
+    std::set<std::string, std::less<>> keys;
+    expect('{');
+    while (!accept('}')) {
+      const std::string key = text();
+      if (!keys.insert(key).second) fail("has the key '" + printable(key) + "' twice");
+      expect(':');
+      if (key == "descr") {
+        if (peek() != '\'' && peek() != '"') fail("has a structured type, expected plain numbers or objects");
+        header.descr = text();
+      } else if (key == "fortran_order") {
+        header.fortran_order = boolean();
+      } else if (key == "shape") {
+        header.shape = shape();
+      } else {
+        fail("has the unknown key '" + printable(key) + "'");
+      }
+      if (accept('}')) break;
+      expect(',');
+    }
+    if (keys.size() != 3) fail("lacks descr, fortran_order or shape");
+    skip_space();
+    if (!rest_.empty()) fail("goes on behind its dictionary");
+    return header;
+  }
+
+ private:
+  void skip_space() {
+    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\n')) rest_.remove_prefix(1);
+  }
+
+  char peek() {
+    skip_space();
+    return rest_.empty() ? '\0' : rest_[0];
+  }
+
+  bool accept(char c) {
+    if (peek() != c || rest_.empty()) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  void expect(char c) {
+    if (!accept(c))
+      fail(fmt::format("is malformed: expected '{}' before '{}'", c, printable(rest_.substr(0, 20))));
+  }
+
+  std::string text() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') fail("is malformed: expected a quoted text");
+    const std::size_t end = rest_.find(quote, 1);
+    if (end == rest_.npos) fail("is malformed: a text has no end");
+    const std::string found(rest_.substr(1, end - 1));
+    rest_.remove_prefix(end + 1);
+    return found;
+  }
+
+  bool boolean() {
+    skip_space();
+    for (const auto& [word, value] : {std::pair{"True", true}, std::pair{"False", false}}) {
+      if (!rest_.starts_with(word)) continue;
+      rest_.remove_prefix(std::string_view(word).size());
+      return value;
+    }
+    fail("has a fortran_order that is neither True nor False");
+  }
+
+  std::vector<std::int64_t> shape() {
+    std::vector<std::int64_t> extents;
+    expect('(');
+    while (!accept(')')) {
+      if (extents.size() == kMaxExtents) fail(fmt::format("has more than {} extents", kMaxExtents));
+      extents.push_back(extent());
+      if (accept(')')) break;
+      expect(',');
+    }
+    return extents;
+  }
+
+  std::int64_t extent() {
+    skip_space();
+    std::int64_t value = 0;
+    const auto [end, problem] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (problem != std::errc() || value < 0) fail("is malformed: expected an extent");
+    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+    if (!rest_.empty() && rest_[0] == 'L') rest_.remove_prefix(1);  // Python 2
+    return value;
+  }
+
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw Error("{}: the header of the .npy file {}", file_, problem);
+  }
+
+  std::string_view rest_;
+  const std::string& file_;
+};
+
+}  // namespace
+
+NumpyHeader read_numpy_header(const InputFile& input) {
+  constexpr std::string_view kMagic = "\x93NUMPY";
+  std::array<unsigned char, 12> head{};
+  input.read(0, std::as_writable_bytes(std::span(head).first(8)), "the header of a .npy file");
+  if (std::string_view(reinterpret_cast<const char*>(head.data()), kMagic.size()) != kMagic) {
+    throw Error("{}: is not a NumPy .npy file", input.name());
+  }
+  const int major = head[6], minor = head[7];
+  if (major < 1 || major > 3 || minor != 0) {
+    throw Error("{}: is a .npy file of version {}.{}, expected 1.0, 2.0 or 3.0", input.name(), major, minor);
+  }
+  const std::int64_t size_bytes = major == 1 ? 2 : 4;
+  const auto size = std::span(head).subspan(8, static_cast<std::size_t>(size_bytes));
+  input.read(8, std::as_writable_bytes(size), "the header of a .npy file");
+  std::int64_t length = 0;
+  for (std::size_t i = size.size(); i-- > 0;) length = length << 8 | size[i];
+  if (length > kLongestHeader) {
+    throw Error("{}: the header of the .npy file has {} bytes, expected at most {}: the file is damaged",
+                input.name(), length, kLongestHeader);
+  }
+  const std::int64_t begin = 8 + size_bytes;
+  input.check_range(begin, length, "the header of a .npy file");
+  std::string text(static_cast<std::size_t>(length), '\0');
+  input.read(begin, std::as_writable_bytes(std::span(text)), "the header of a .npy file");
+  NumpyHeader header = Literal(text, input.name()).parse();
+  header.data_offset = begin + length;
+  return header;
+}
+
 namespace {
 
 constexpr std::string_view kAllowed[] = {"numpy.ndarray",
@@ -212,6 +359,84 @@ std::vector<float> read_numpy_array(const NumpyArray& array, const InputFile& in
   return read_strided(array.layout, [&](std::int64_t offset, std::span<std::byte> bytes) {
     std::memcpy(bytes.data(), decoded.data() + offset, bytes.size());
   });
+}
+
+namespace {
+
+constexpr std::size_t kMaxTensors = 20000, kLongestName = 500;
+constexpr std::string_view kExpected =
+    "expected a dictionary of arrays, saved with np.save(path, {layer: {name: "
+    "array}})";
+
+// Where the pickle of the one object begins.
+std::int64_t find_pickle(const InputFile& input) {
+  const NumpyHeader header = read_numpy_header(input);
+  if (header.descr != "|O" && header.descr != "O") {
+    throw Error("{}: is a plain array of type '{}' and shape {}, {}", input.name(), printable(header.descr),
+                shape_text(header.shape), kExpected);
+  }
+  if (!header.shape.empty()) {
+    throw Error("{}: is an array of objects of shape {}, {}", input.name(), shape_text(header.shape),
+                kExpected);
+  }
+  return header.data_offset;
+}
+
+class NumpyDictionary : public TensorFile {
+ public:
+  explicit NumpyDictionary(std::unique_ptr<InputFile> input)
+      : TensorFile(input->name(), "NumPy dictionary", input->bytes()),
+        input_(std::move(input)),
+        pickle_(*input_, find_pickle(*input_), numpy_pickle_rules()) {
+    const PickleValue root = object_in_array(pickle_.root()).value_or(pickle_.root());
+    if (!root.is_dictionary()) throw Error("{}: holds {}, {}", file(), root.describe(), kExpected);
+    for (const auto& [key, value] : root.entries()) {
+      const std::string layer = name_of(key, "the name of a layer");
+      if (is_numpy_array(value)) {
+        add(layer, value);
+      } else if (value.is_dictionary()) {
+        for (const auto& [parameter, array] : value.entries()) {
+          add(fmt::format("{}/{}", layer, name_of(parameter, "the name of a parameter")), array);
+        }
+      } else {
+        throw Error("{}: layer '{}' is {}, {}", file(), printable(layer), value.describe(), kExpected);
+      }
+    }
+    if (tensors_.empty()) throw Error("{}: holds a dictionary without arrays, {}", file(), kExpected);
+  }
+
+ protected:
+  std::vector<float> read_values(std::size_t index) const override {
+    return read_numpy_array(arrays_.at(index), *input_, "'" + printable(tensors_[index].name) + "'");
+  }
+
+ private:
+  std::string name_of(const PickleValue& key, std::string_view what) const {
+    const std::string_view name = key.text(what);
+    if (name.size() > kLongestName) throw Error("{}: {} has more than {} bytes", file(), what, kLongestName);
+    return std::string(name);
+  }
+
+  void add(const std::string& name, const PickleValue& value) {
+    if (!is_numpy_array(value)) {
+      throw Error("{}: '{}' is {}, expected an array", file(), printable(name), value.describe());
+    }
+    if (tensors_.size() == kMaxTensors) throw Error("{}: holds more than {} arrays", file(), kMaxTensors);
+    if (!names_.insert(name).second) throw Error("{}: holds two arrays '{}'", file(), printable(name));
+    arrays_.push_back(parse_numpy_array(value, "'" + printable(name) + "'", file()));
+    tensors_.push_back({name, arrays_.back().layout.shape, arrays_.back().layout.type});
+  }
+
+  std::unique_ptr<InputFile> input_;
+  Pickle pickle_;
+  std::vector<NumpyArray> arrays_;
+  std::unordered_set<std::string> names_;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorFile> open_numpy_dictionary(const std::filesystem::path& path) {
+  return std::make_unique<NumpyDictionary>(std::make_unique<InputFile>(path));
 }
 
 }  // namespace chiaro

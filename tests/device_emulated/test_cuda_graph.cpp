@@ -1,5 +1,5 @@
 #include "engine/buffer.hpp"
-#include "kernels/base/captured_work.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 #include "kernels/losses/losses.hpp"
 #include "kernels/optimizer/adam.hpp"
@@ -46,7 +46,7 @@ TEST_CASE("captured work: nothing runs while it is recorded, replays see memory 
   y.fill(-1);
   y.send();
   synchronize(context);
-  auto work = CapturedWork::record(context, [&] {
+  auto work = CudaGraphExec::record(context, [&] {
     x.send();
     channel_affine_forward(context, x.view(), vectors.as<float>(), vectors.as<float>() + 2, y.view());
     y.fetch();
@@ -72,7 +72,7 @@ TEST_CASE("captured work: arguments stay what they were, values that memory hold
   x.send();
   zero.send();
   double scale = 2;
-  auto work = CapturedWork::record(context, [&] {
+  auto work = CudaGraphExec::record(context, [&] {
     losses::mse_forward(context, x.view(), zero.view(), scale, loss.device.as<float>(), workspace.data());
   });
   CHECK(work.operations() == 2);
@@ -102,7 +102,7 @@ TEST_CASE("captured work: an optimizer's step replayed with the factors of each 
       return;
     }
     auto* factors = a.input(std::vector{adam::factors(hyper, 1)});
-    auto work = CapturedWork::record(context, [&] { adam::step(context, factors, kCount, g, p, m, v); });
+    auto work = CudaGraphExec::record(context, [&] { adam::step(context, factors, kCount, g, p, m, v); });
     for (int t = 1; t <= kSteps; ++t) {
       const auto now = adam::factors(hyper, t);
       copy_async(context, factors, &now, sizeof now);
@@ -119,7 +119,7 @@ TEST_CASE("captured work: each recording has a number, and notes for the host th
   std::vector<int> notes;
   std::uint64_t first = 0, second = 0;
   const auto record = [&](std::uint64_t& number, int note) {
-    return CapturedWork::record(context, [&, note] {
+    return CudaGraphExec::record(context, [&, note] {
       number = recording_number(Context(context));
       CHECK(recording_number(other) == 0);
       CHECK(recording_number(cpu) == 0);
@@ -139,7 +139,7 @@ TEST_CASE("captured work: each recording has a number, and notes for the host th
   two.replay(context);
   CHECK(notes == std::vector{2, -2, 1, -1, 2, -2});
   CHECK(error_of([] { note_at_replays([] {}); }) == "a note for replays was made while nothing is recorded");
-  CHECK(error_of([&] { CapturedWork::record(context, [&] { CapturedWork::record(context, [] {}); }); }) ==
+  CHECK(error_of([&] { CudaGraphExec::record(context, [&] { CudaGraphExec::record(context, [] {}); }); }) ==
         "work cannot be recorded while other work is");
   CHECK(recording_number(context) == 0);
 }
@@ -147,12 +147,12 @@ TEST_CASE("captured work: each recording has a number, and notes for the host th
 TEST_CASE("captured work: what cannot be recorded is an error, and the stream goes on") {
   Context context(Device::Cuda, 1), cpu(1);
   Twin x(context);
-  CHECK(error_of([&] { CapturedWork::record(cpu, [] {}); }) == "work is recorded for GPUs only");
-  CHECK_FALSE(error_of([&] { CapturedWork::record(context, [&] { synchronize(context); }); }).empty());
+  CHECK(error_of([&] { CudaGraphExec::record(cpu, [] {}); }) == "work is recorded for GPUs only");
+  CHECK_FALSE(error_of([&] { CudaGraphExec::record(context, [&] { synchronize(context); }); }).empty());
   CHECK_FALSE(error_of([&] {
-                CapturedWork::record(context, [&] { Buffer(64, "too late", MemoryKind::Device); });
+                CudaGraphExec::record(context, [&] { Buffer(64, "too late", MemoryKind::Device); });
               }).empty());
-  CHECK(error_of([&] { CapturedWork::record(context, [] { throw Error("of the work"); }); }) ==
+  CHECK(error_of([&] { CudaGraphExec::record(context, [] { throw Error("of the work"); }); }) ==
         "of the work");
   x.fill(5);
   x.send();

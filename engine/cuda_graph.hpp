@@ -7,7 +7,7 @@
 // from pinned or device memory. What it leaves for the host is there after synchronize().
 // No host state: the work must not depend on what the host knows when it is recorded, such as which copies of
 // the weights are up to date: at a replay that may be otherwise. ParamStore sees to that for parameters;
-// base/captured_work.hpp says what others who keep such knowledge have to do.
+// base/cuda_graph_exec.hpp says what others who keep such knowledge have to do.
 // Off: CHIARO_CUDA_GRAPH=0 and CHIARO_SYNC=1.
 // Deterministic: recorded or not, the same values come out, bit for bit, whatever ran before or in between.
 #pragma once
@@ -15,14 +15,14 @@
 #include <functional>
 #include <optional>
 
-#include "kernels/base/captured_work.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 #include "kernels/base/context.hpp"
 
 namespace chiaro {
 
-class RepeatedWork {
+class CudaGraph {
  public:
-  RepeatedWork(Context& context, std::function<void()> work);
+  CudaGraph(Context& context, std::function<void()> work);
 
   // Returns before the work has run on a GPU. Errors: those of the work; of CUDA when it cannot be recorded.
   void run();
@@ -33,7 +33,7 @@ class RepeatedWork {
   Context& context_;
   std::function<void()> work_;
   int calls_until_recorded_;  // negative: never
-  std::optional<CapturedWork> recorded_;
+  std::optional<CudaGraphExec> recorded_;
 };
 
 }  // namespace chiaro

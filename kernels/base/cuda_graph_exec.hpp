@@ -23,16 +23,16 @@
 
 namespace chiaro {
 
-class CapturedWork {
+class CudaGraphExec {
  public:
-  static CapturedWork record(Context& context, const std::function<void()>& work);
+  static CudaGraphExec record(Context& context, const std::function<void()>& work);
   // context: of the same device.
   void replay(Context& context);
   std::int64_t operations() const { return recording_->operations(); }
 
  private:
   using Notes = std::vector<std::function<void()>>;
-  CapturedWork(std::unique_ptr<cuda::Recording> recording, Notes notes)
+  CudaGraphExec(std::unique_ptr<cuda::Recording> recording, Notes notes)
       : recording_(std::move(recording)), notes_(std::move(notes)) {}
 
   std::unique_ptr<cuda::Recording> recording_;

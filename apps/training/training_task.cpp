@@ -1,4 +1,4 @@
-#include "apps/training/photo_batches.hpp"
+#include "apps/training/training_task.hpp"
 
 namespace chiaro {
 

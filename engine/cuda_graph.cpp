@@ -1,4 +1,4 @@
-#include "engine/repeated_work.hpp"
+#include "engine/cuda_graph.hpp"
 
 #include <cstdlib>
 #include <string_view>
@@ -18,13 +18,13 @@ bool records(const Context& context) {
 
 }  // namespace
 
-RepeatedWork::RepeatedWork(Context& context, std::function<void()> work)
+CudaGraph::CudaGraph(Context& context, std::function<void()> work)
     : context_(context),
       work_(std::move(work)),
       calls_until_recorded_(records(context) ? kCallsBeforeRecording : -1) {}
 
-void RepeatedWork::run() {
-  if (calls_until_recorded_ == 0 && !recorded_) recorded_.emplace(CapturedWork::record(context_, work_));
+void CudaGraph::run() {
+  if (calls_until_recorded_ == 0 && !recorded_) recorded_.emplace(CudaGraphExec::record(context_, work_));
   if (recorded_) return recorded_->replay(context_);
   if (calls_until_recorded_ > 0) --calls_until_recorded_;
   work_();

@@ -1,4 +1,4 @@
-#include "kernels/base/captured_work.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 
 #include <atomic>
 
@@ -27,7 +27,7 @@ class MakingScope {
 
 }  // namespace
 
-CapturedWork CapturedWork::record(Context& context, const std::function<void()>& work) {
+CudaGraphExec CudaGraphExec::record(Context& context, const std::function<void()>& work) {
   require(context.device() == Device::Cuda, "work is recorded for GPUs only");
   require(!making, "work cannot be recorded while other work is");
   if constexpr (kHaveCuda) {
@@ -41,7 +41,7 @@ CapturedWork CapturedWork::record(Context& context, const std::function<void()>&
   }
 }
 
-void CapturedWork::replay(Context& context) {
+void CudaGraphExec::replay(Context& context) {
   recording_->replay(context);
   for (const auto& note : notes_) note();
 }
