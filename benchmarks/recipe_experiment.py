@@ -6,14 +6,18 @@
 DATA has photos/ (bsds500, bsds_more, coco_train, imagenet, urban to train on; content, coco_eval to judge by),
 nyu_depth_v2 (rgb/, train.txt) and styles/. Every recipe is the first one with some keys changed (RECIPES). All are judged
 by VGG-19 on photographs that no run has seen, at --size pixels. Runs that are there are kept, so the script can be started
-again. Writes recipe.json, recipe.md and sheet.jpg: the photographs in a column, a column of results for each recipe.
-Wants an idle machine: what a recipe reaches depends on how many iterations fit into its time.
+again. First measures how long an iteration of each recipe takes, which wants an idle machine; a recipe then gets as many
+iterations as fit into its minutes, however busy the machine is meanwhile. Writes recipe.json, recipe.md and sheet.jpg: the
+photographs in a column, a column of results for each recipe.
 """
 import argparse
 import json
 import pathlib
+import re
+import statistics
 import subprocess
 import sys
+import tomllib
 
 TRAINING_PHOTOS = ("bsds500", "bsds_more", "coco_train", "imagenet", "urban")
 CONFIG = """
@@ -30,7 +34,7 @@ size = 384
 [weights]
 vgg19 = "{vgg19}"
 [loss]
-balance = "gradient"
+balance = "weights"
 [loss.content]
 layers = ["relu3_3"]
 share = 0.3
@@ -41,7 +45,6 @@ share = 0.1
 [loss.tv]
 share = 0.02
 [train]
-minutes = {minutes}
 checkpoint_every = 0
 preview_every = 0
 gradient_norms_every = 0
@@ -49,24 +52,25 @@ gradient_norms_every = 0
 # Name: what it changes.
 RECIPES = {
     "first": [],
-    "tanh output": ["model.output=tanh150", "loss.range.share=0"],
-    "no range term": ["loss.range.share=0"],
+    "tanh output": ["model.output=tanh150", "loss.range.weight=0"],
+    "tanh, warm-up, averaged": ["model.output=tanh150", "loss.range.weight=0", "optimizer.warmup=50", "optimizer.average=0.99"],
+    "no range term": ["loss.range.weight=0"],
     "content relu2_2": ["loss.content.layers=[\"relu2_2\"]"],
     "content relu4_2": ["loss.content.layers=[\"relu4_2\"]"],
     "style to relu4_1": ["loss.style.layers=[\"relu1_1\",\"relu2_1\",\"relu3_1\",\"relu4_1\"]"],
     "more style": ["loss.style.share=0.8", "loss.content.share=0.15", "loss.depth.share=0.05"],
-    "more content": ["loss.style.share=0.4", "loss.content.share=0.5"],
     "style at 256": ["style.size=256"],
-    "style at 512": ["style.size=512"],
     "batch 1": ["data.batch_size=1"],
     "crops of 192": ["data.image_size=192"],
     "width 24": ["model.width=24"],
-    "lr 2e-3": ["optimizer.lr=2e-3"],
-    "lr 5e-4": ["optimizer.lr=5e-4"],
     "norms at 10 lr": ["optimizer.norm_lr=10"],
-    "warm-up": ["optimizer.warmup=50"],
+    "warm-up, cosine": ["optimizer.warmup=50", "optimizer.schedule=cosine"],
     "averaged": ["optimizer.average=0.99"],
+    "warm-up, averaged": ["optimizer.warmup=50", "optimizer.average=0.99"],
+    "warm-up, averaged, crops of 192": ["optimizer.warmup=50", "optimizer.average=0.99", "data.image_size=192"],
 }
+TERMS = ("style", "content", "depth", "tv", "range")
+SPEED_ITERATIONS = 16
 
 
 def call(command):
@@ -86,24 +90,43 @@ def nyu_training_photos(args, work):
 
 
 def train(args, config, run, overrides):
+    """Returns what each iteration logged."""
     if not (run / "model.h5").exists():
         words = [word for text in [*overrides, f"train.out={run}"] for word in ("--set", text)]
         call([args.bin / "train_engine", config, *words])
-    lines = (run / "metrics.jsonl").read_text().splitlines()
-    return len(lines)
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def balanced_weights(args, config, work, changes):
+    """The weights that loss.balance finds where a recipe changes layers or shares, else those of the first recipe."""
+    changes = [text for text in changes if text.split("=")[0].endswith((".layers", ".share"))]
+    folder = work / "balance" / (re.sub(r"[^a-z0-9]+", "_", "_".join(changes)) or "first")
+    train(args, config, folder, [*changes, "loss.balance=gradient", "train.iterations=1"])
+    with open(folder / "config.toml", "rb") as file:
+        loss = tomllib.load(file)["loss"]
+    return [f"loss.{term}.weight={loss[term]['weight']!r}" for term in TERMS]
+
+
+def seconds_per_iteration(args, config, run, overrides):
+    lines = train(args, config, run, [*overrides, f"train.iterations={SPEED_ITERATIONS}"])
+    batch = next((int(text.split("=")[1]) for text in overrides if text.startswith("data.batch_size")), 4)
+    return statistics.median(batch / line["images_per_s"] for line in lines[SPEED_ITERATIONS // 2:])
 
 
 def judged(args, runs, work):
-    out = work / "evaluation"
+    out, held_out = work / "evaluation", work / "held_out"
+    held_out.mkdir(exist_ok=True)
+    for photo in sorted((args.data / "photos/coco_eval").iterdir())[:args.held_out]:
+        if not (held_out / photo.name).exists():
+            (held_out / photo.name).symlink_to(photo.resolve())
     models = [word for name, run in runs.items() for word in ("--model", f"{name}={run / 'model.h5'}")]
-    photos = [args.data / "photos" / name for name in ("content", "coco_eval")]
-    call([args.bin / "evaluate_engine", *photos, *models, "--style", args.data / "styles" / args.style, "--style-size", 384,
+    call([args.bin / "evaluate_engine", args.data / "photos/content", held_out, *models, "--style", args.data / "styles" / args.style, "--style-size", 384,
           "--vgg19", args.vgg19, "--size", args.size, "--sheet", 6, "-o", out])
     return out
 
 
 def table(rows, minutes, command):
-    text = [f"`{command}`: {minutes:g} minutes a recipe. Style, content: distances, 1 = the photograph's and the style",
+    text = [f"`{command}`: {minutes:g} minutes a recipe, of two idle cores. Style, content: distances, 1 = the photograph's and the style",
             "picture's. White, black: % of the pixels that are blown out or blacked out beyond the photograph's own.", "",
             "| recipe | changes | iterations | style | content | white % | black % |", "|---|---|---|---|---|---|---|"]
     for row in rows:
@@ -115,10 +138,12 @@ def table(rows, minutes, command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--vgg19", type=pathlib.Path, required=True)
+    parser.add_argument("--vgg19", type=pathlib.Path, required=True, help="judges")
+    parser.add_argument("--losses", default="compact", help="VGG-19 that the losses look through")
     parser.add_argument("--style", default="starry_night.jpg", help="a file in DATA/styles")
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
+    parser.add_argument("--held-out", type=int, default=18, help="photographs of coco_eval to judge by, beside content's six")
     parser.add_argument("--size", type=int, default=512, help="at which is judged, pixels")
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/cpu/apps"))
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/recipe_experiment"))
@@ -128,12 +153,15 @@ def main():
     nyu = nyu_training_photos(args, work)
     photos = [*((args.data / "photos" / name).resolve() for name in TRAINING_PHOTOS), nyu]
     config = work / "first.toml"
-    config.write_text(CONFIG.format(photos=", ".join(f'"{folder}"' for folder in photos), vgg19=args.vgg19.resolve(),
-                                    style=(args.data / "styles" / args.style).resolve(), minutes=args.minutes))
-    runs, iterations = {}, {}
+    config.write_text(CONFIG.format(photos=", ".join(f'"{folder}"' for folder in photos), vgg19=args.losses,
+                                    style=(args.data / "styles" / args.style).resolve()))
+    folders = {name: name.replace(" ", "_").replace(",", "") for name in args.recipes}
+    keys = {name: [*balanced_weights(args, config, work, RECIPES[name]), *RECIPES[name]] for name in args.recipes}
+    seconds = {name: seconds_per_iteration(args, config, work / "speed" / folders[name], keys[name]) for name in args.recipes}
+    iterations = {name: round(60 * args.minutes / seconds[name]) for name in args.recipes}
+    runs = {name: work / folders[name] for name in args.recipes}
     for name in args.recipes:
-        runs[name] = work / name.replace(" ", "_")
-        iterations[name] = train(args, config, runs[name], RECIPES[name])
+        train(args, config, runs[name], [*keys[name], f"train.iterations={iterations[name]}"])
     out = judged(args, runs, work)
     means = {mean["name"]: mean for mean in json.loads((out / "evaluation.json").read_text())["means"]}
     rows = [{"name": name, "changes": RECIPES[name], "iterations": iterations[name],

@@ -67,7 +67,7 @@ chiaro::TrainConfig make_config(const ScratchFolder& folder, std::int64_t size, 
     config.loss.depth().layers = {"up_8x", "up_16x", "prediction"};
     chiaro::write_weights(config.weights.resnet_upproj, chiaro::bench::random_depth_network(), true);
   }
-  config.model.network.output = OutputRange::Tanh150;
+  config.model.network.output = chiaro::OutputRange::Tanh150;
   config.model.init = chiaro::kRandomWeights;
   config.loss.range().weight = 0;
   config.data.batch_size = batch;

@@ -15,8 +15,8 @@
 #include <functional>
 #include <optional>
 
-#include "kernels/base/cuda_graph_exec.hpp"
 #include "kernels/base/context.hpp"
+#include "kernels/base/cuda_graph_exec.hpp"
 
 namespace chiaro {
 

@@ -2,8 +2,8 @@
 
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/run_config.hpp"
-#include "apps/training/training_task.hpp"
 #include "apps/training/style_trainer.hpp"
+#include "apps/training/training_task.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/param_io.hpp"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/training/training_task.hpp"
-#include "apps/training/training_loop.hpp"
 #include "apps/training/style_trainer.hpp"
+#include "apps/training/training_loop.hpp"
+#include "apps/training/training_task.hpp"
 #include "engine/data/loader.hpp"
 
 namespace chiaro {

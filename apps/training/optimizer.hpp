@@ -5,8 +5,8 @@
 
 #include "apps/training/config.hpp"
 #include "engine/buffer.hpp"
-#include "engine/param_store.hpp"
 #include "engine/cuda_graph.hpp"
+#include "engine/param_store.hpp"
 #include "engine/session.hpp"
 #include "kernels/base/context.hpp"
 

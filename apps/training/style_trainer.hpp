@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/style_graph.hpp"
 #include "apps/training/optimizer.hpp"
+#include "apps/training/style_graph.hpp"
 #include "engine/image/image.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"

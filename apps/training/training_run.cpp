@@ -4,9 +4,9 @@
 
 #include "apps/common/program.hpp"
 #include "apps/training/balance.hpp"
-#include "apps/training/training_task.hpp"
 #include "apps/training/run_folder.hpp"
 #include "apps/training/training_loop.hpp"
+#include "apps/training/training_task.hpp"
 #include "engine/file_util.hpp"
 #include "engine/suggest.hpp"
 
@@ -50,6 +50,8 @@ int train(Context& context, const TrainConfig& config, const TrainOptions& optio
   const DType dtype = choose_precision(context, config.train.precision);
   TrainConfig resolved = config;
   resolved.train.precision = precision_name(context, dtype);
+  if (resolved.task != Task::Style && resolved.optimizer.average == OptimizerConfig{}.average)
+    resolved.optimizer.average = 0;  // it is for style networks
   RunFolder::require_new(resolved.train.out);
   if (resolved.task == Task::Style && resolved.loss.balance == Balance::Gradient)
     resolved = balanced(context, resolved, dtype, options, clock);

@@ -82,7 +82,7 @@ TEST_CASE("config: one style or several, each with a name") {
 }
 
 TEST_CASE("config: what is wrong with styles is said") {
-  CHECK(refusal("style = []\n") == "config.toml:1: style = [] holds no style");
+  CHECK(refusal("style = []\n") == "config.toml:1: style = [] holds nothing");
   CHECK(contains(refusal("style = [1]\n"), "expected tables: [[style]]"));
   CHECK(contains(refusal("[[style]]\nimage = \"a.jpg\"\n[[style]]\nimag = \"b.jpg\"\n"),
                  "config.toml:4: unknown key 'style.imag'; did you mean 'style.image'?"));
@@ -129,8 +129,8 @@ TEST_CASE("config: a depth training is read, checked and written") {
       "7\naugment = false\nmax_scale = 2\nmax_rotation = 10\nchannel_gain = 0.25\noverall_gain = 0.5\n"
       "[optimizer]\nmethod = \"sgd\"\nmomentum = 0.5\ndecay_every = 100\ndecay = 1\nweight_decay = 0.25\n";
   const TrainConfig config = parse(text);
-  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, "resnet50-c4", "/project/r50.h5", 0.5, 32,
-                                    48, 3, 96, 128, 7, false, 2, 10, 0.25,
+  CHECK(config.depth == DepthConfig{"lists/a.txt", "", 0.039198, Encoder::Resnet50C4, "/project/r50.h5", 0.5,
+                                    32, 48, 3, 96, 128, 7, false, 2, 10, 0.25,
                                     0.5});  // lists are looked for in the data's folder
   CHECK(config.optimizer.method == OptimizerMethod::Sgd);
   CHECK(config.optimizer.momentum == 0.5);
@@ -238,8 +238,8 @@ TEST_CASE("config: wrong types and ranges say what is allowed") {
         "config.toml:2: train.iterations = 0 is not allowed, expected a whole number of at least 1");
   CHECK(refusal("model.width = 32.5") ==
         "config.toml:1: model.width = 32.5 is not allowed, expected a whole number from 1 to 512");
-  CHECK(refusal("data.crop = \"center\"") ==
-        "config.toml:1: data.crop = 'center' is not allowed, expected \"random\" or \"center\" or \"none\"");
+  CHECK(refusal("data.crop = \"middle\"") ==
+        "config.toml:1: data.crop = 'middle' is not allowed, expected \"random\" or \"center\" or \"none\"");
   CHECK(refusal("data.shuffle = 1") ==
         "config.toml:1: data.shuffle = 1 is not allowed, expected true or false");
   CHECK(refusal("optimizer.lr = 0") ==

@@ -78,7 +78,7 @@ TEST_CASE("depth scores: the best validation is known from a run's files, if its
 }
 
 TEST_CASE("optimizer: the learning rate falls in steps") {
-  OptimizerConfig config{.lr = 0.5, .decay_every = 3, .decay = 0.1};
+  OptimizerConfig config{.lr = 0.5, .warmup = 0, .decay_every = 3, .decay = 0.1};
   CHECK(learning_rate(config, 1, 100) == 0.5);
   CHECK(learning_rate(config, 3, 100) == 0.5);
   CHECK(learning_rate(config, 4, 100) == doctest::Approx(0.05));

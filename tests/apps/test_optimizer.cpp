@@ -24,7 +24,7 @@ struct TwoParams {
 }  // namespace
 
 TEST_CASE("optimizer: the learning rate falls by its factor at every interval") {
-  const OptimizerConfig config{.lr = 0.5, .decay_every = 10, .decay = 0.25};
+  const OptimizerConfig config{.lr = 0.5, .warmup = 0, .decay_every = 10, .decay = 0.25};
   CHECK(learning_rate(config, 1, 100) == 0.5);
   CHECK(learning_rate(config, 10, 100) == 0.5);
   CHECK(learning_rate(config, 11, 100) == 0.125);
@@ -55,7 +55,7 @@ TEST_CASE("optimizer: running averages forget the first weights, then have the l
   store.add("all", {1, 1, 1, 16});
   store.keep_averages();
   store.allocate();
-  Optimizer optimizer(context, {.method = OptimizerMethod::Sgd, .lr = 1, .momentum = 0, .average = 0.5}, 100,
+  Optimizer optimizer(context, {.method = OptimizerMethod::Sgd, .lr = 1, .warmup = 0, .momentum = 0, .average = 0.5}, 100,
                       store);
   std::vector<double> value(16), average(16);
   for (std::int64_t step = 1; step <= 20; ++step) {
@@ -77,7 +77,7 @@ TEST_CASE("optimizer: weight decay goes with the learning rate of each range") {
   Context context(1);
   for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
     CAPTURE(static_cast<int>(method));
-    const OptimizerConfig config{.method = method, .lr = 0.25, .weight_decay = 2};
+    const OptimizerConfig config{.method = method, .lr = 0.25, .warmup = 0, .weight_decay = 2};
     TwoParams params;
     std::ranges::fill(params.store.values(), 8.f);
     std::ranges::fill(params.store.gradients(), 0.f);
@@ -92,7 +92,7 @@ TEST_CASE("optimizer: ranges learn at their own rates, all else equal") {
   Context context(1);
   for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
     CAPTURE(static_cast<int>(method));
-    OptimizerConfig config{.method = method, .lr = 0.25, .eps = 0};
+    OptimizerConfig config{.method = method, .lr = 0.25, .warmup = 0, .eps = 0};
     TwoParams whole, parts, slow;
     const auto step = [&](ParamStore& store, std::vector<ParamRange> ranges = {}) {
       Optimizer optimizer(context, config, 100, store, std::move(ranges));

@@ -95,7 +95,7 @@ TEST_CASE("parameters on the device: the optimizer keeps the copy that is rounde
   const std::vector<float> before(s.store.values().begin(), s.store.values().end());
   std::ranges::fill(s.store.gradients(), 1.f);
   copy_async(gpu, s.store.compute(Slab::Gradients), before.data(), s.store.slab_count() * 4);
-  Optimizer optimizer(gpu, {.lr = 0.25}, 100, s.store);
+  Optimizer optimizer(gpu, {.lr = 0.25, .warmup = 0}, 100, s.store);
   optimizer.prepare(1);
   optimizer.update();
   CHECK(rounded(0));
@@ -161,7 +161,7 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
   copy.get();
   CHECK(copy.packings == 1);
   set_gradients(gpu, s.store, 1);
-  Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .momentum = 0}, 100, s.store);
+  Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .warmup = 0, .momentum = 0}, 100, s.store);
   optimizer.prepare(1);
   auto work = CudaGraphExec::record(gpu, [&] {
     copy.see();  // up to date, but will not be at the second replay
@@ -192,7 +192,7 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
 
 TEST_CASE("parameters on the device: the rounded copy is up to date in and after recorded work") {
   for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
-    CAPTURE(method);
+    CAPTURE(static_cast<int>(method));
     Context gpu(Device::Cuda, 1);
     Store s;
     s.store.place_on(gpu);
@@ -204,14 +204,14 @@ TEST_CASE("parameters on the device: the rounded copy is up to date in and after
     const Buffer seen(2 * count, "what a recording saw", MemoryKind::Device);
     copy();
     set_gradients(gpu, s.store, 1);
-    Optimizer optimizer(gpu, {.method = method, .lr = 0.25}, 100, s.store);
+    Optimizer optimizer(gpu, {.method = method, .lr = 0.25, .warmup = 0}, 100, s.store);
     optimizer.prepare(1);
     auto work = CudaGraphExec::record(gpu, [&] {
       copy_async(gpu, seen.data(), copy(), seen.bytes());
       optimizer.update();
     });
     // Adam writes the copy itself; after SGD it takes a launch.
-    CHECK(work.operations() == (method == std::string("adam") ? 3 : 4));
+    CHECK(work.operations() == (method == OptimizerMethod::Adam ? 3 : 4));
     for (int step = 1; step <= 3; ++step) {
       const auto before = value_bits();
       CHECK(bits_at(copy()) == before);
@@ -234,7 +234,7 @@ TEST_CASE("parameters on the device: who asks for the rounded copy after a recor
   Store s;
   s.store.place_on(gpu);
   set_gradients(gpu, s.store, 1);
-  Optimizer optimizer(gpu, {.lr = 0.25}, 100, s.store);
+  Optimizer optimizer(gpu, {.lr = 0.25, .warmup = 0}, 100, s.store);
   optimizer.prepare(1);
   auto work = CudaGraphExec::record(gpu, [&] { optimizer.update(); });  // without a copy to write
   CountedCopy copy(gpu, s, conv2d::kRoundedKey);

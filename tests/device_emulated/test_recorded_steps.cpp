@@ -200,7 +200,7 @@ TEST_CASE("recorded steps: running statistics and predictions are those of eager
   TrainConfig config;
   config.task = Task::Depth;
   config.data.batch_size = 2;
-  config.depth = {.encoder = "resnet50-c4", .width = 2, .input_height = 32, .input_width = 48};
+  config.depth = {.encoder = Encoder::Resnet50C4, .width = 2, .input_height = 32, .input_width = 48};
   const auto train_depth = [&] {
     Context gpu(Device::Cuda, 1);
     DepthTrainer trainer(gpu, config, DType::F32, {});

@@ -84,9 +84,9 @@ TEST_CASE("training on the device: the depth and distillation tasks step as on t
   TrainConfig depth;
   depth.task = Task::Depth;
   depth.data.batch_size = 2;
-  depth.depth = {.encoder = "resnet50-c4", .width = 2, .input_height = 32, .input_width = 48};
-  for (const char* method : {"adam", "sgd"}) {
-    CAPTURE(method);
+  depth.depth = {.encoder = Encoder::Resnet50C4, .width = 2, .input_height = 32, .input_width = 48};
+  for (const OptimizerMethod method : {OptimizerMethod::Adam, OptimizerMethod::Sgd}) {
+    CAPTURE(static_cast<int>(method));
     depth.optimizer.method = method;
     DepthTrainer expected(cpu, depth, DType::F32, {}), found(gpu, depth, DType::F32, {});
     DepthBatch batch;

@@ -108,8 +108,7 @@ TEST_CASE("weights_file: wrong files are refused with what was found and expecte
   write_header(path, "chiaro_weights", 2, "vgg19");
   CHECK(message() == ": weights format version 2, this program reads version 1; use a newer chiaro");
   write_header(path, "chiaro_weights", 1, "vgg11");
-  CHECK(message() ==
-        ": unknown kind of network 'vgg11', expected transform_net, vgg19, vgg16, resnet_upproj");
+  CHECK(error_of([&] { read_weights(path); }).empty());  // which kinds there are is not this file's business
   write_header(path, "chiaro_weights", 1, "vgg19", "{\"width\":");
   CHECK(message() == ": attribute 'architecture' is not a JSON object");
   write_text(path, "<html>");

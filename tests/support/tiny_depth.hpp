@@ -38,6 +38,7 @@ input_height = 64
 input_width = 96
 validate_every = 5
 [optimizer]
+warmup = 0
 lr = 0.01
 [train]
 iterations = 12

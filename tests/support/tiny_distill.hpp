@@ -35,6 +35,7 @@ layers = ["relu3_1", "relu1_1", "relu2_2"]
 validation = ["held_out"]
 validate_every = 5
 [optimizer]
+warmup = 0
 lr = 0.02
 [train]
 iterations = 12

@@ -57,6 +57,9 @@ vgg19 = "vgg19.h5"
 resnet_upproj = "depth.h5"
 [loss.depth]
 weight = 0
+[optimizer]
+warmup = 0
+average = 0
 [train]
 iterations = 12
 precision = "fp32"

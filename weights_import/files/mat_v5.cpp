@@ -1,12 +1,12 @@
 #include "weights_import/files/mat_v5.hpp"
 
+#include <zlib.h>
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <vector>
-#include <zlib.h>
 
 #include "kernels/base/error.hpp"
 #include "weights_import/files/mat_file.hpp"

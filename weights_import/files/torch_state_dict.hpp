@@ -10,13 +10,6 @@
 
 namespace chiaro {
 
-// One tensor in the pickle of torch.save.
-
-bool is_torch_tensor(const PickleValue& value);
-
-// Follows Parameters and subclasses to the tensor inside. Checks that it lies in its storage.
-TorchTensor parse_torch_tensor(const PickleValue& value, const std::string& name, const std::string& file);
-
 // The tensors of a PyTorch state dict, found in its pickle. What both file formats have in common.
 //
 // torch.save pickles each tensor as a call such as torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...),
@@ -37,6 +30,12 @@ struct TorchTensor {
   TorchStorage storage;
   StridedTensor layout;
 };
+
+// One tensor in the pickle of torch.save.
+bool is_torch_tensor(const PickleValue& value);
+
+// Follows Parameters and subclasses to the tensor inside. Checks that it lies in its storage.
+TorchTensor parse_torch_tensor(const PickleValue& value, const std::string& name, const std::string& file);
 
 // The names that PyTorch's state dicts and checkpoints need; a whole pickled module has its own refusal.
 PickleRules torch_pickle_rules();

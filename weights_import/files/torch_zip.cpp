@@ -1,11 +1,11 @@
 #include "weights_import/files/torch_zip.hpp"
 
+#include <zip.h>
 #include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-#include <zip.h>
 
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/io/weights_file.hpp"
 #include "engine/cuda_graph.hpp"
+#include "engine/io/weights_file.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
 #include "layers/networks/transform_net/banded_transform_net.hpp"
