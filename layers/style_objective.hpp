@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "layers/loss_layers.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 
 namespace chiaro {
 

@@ -18,9 +18,9 @@ constexpr int kOpset = 13;
 using Integers = std::vector<std::int64_t>;
 
 // Appends the network's layers; x is always the name of the tensor so far.
-class Network {
+class OnnxNetwork {
  public:
-  explicit Network(const TransformNet& network)
+  explicit OnnxNetwork(const TransformNet& network)
       : network_(network), zero_padding_(network.padding == Padding::Zero) {}
 
   OnnxGraph graph;
@@ -150,7 +150,7 @@ void export_onnx(const std::filesystem::path& path, const WeightsFile& weights) 
   require(described.rows() == 1 && described.output != OutputRange::Scaled150,
           "{}: ONNX files hold one style, with its output range in the last convolution (choose_style)",
           path.string());
-  Network network(described);
+  OnnxNetwork network(described);
   network.build();
   const auto mappings = state_dict(described);
   const std::vector<NamedTensor> state_dict =

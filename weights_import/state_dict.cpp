@@ -100,7 +100,7 @@ std::vector<NamedTensor> to_state_dict(const WeightsFile& weights) {
   const std::string where = "the network of kind '" + weights.kind + "'";
   TensorTable table(weights.parameters, where);
   std::vector<NamedTensor> result;
-  for (const TensorMapping& m : network_kind(weights.kind, where).state_dict(weights, where)) {
+  for (const TensorMapping& m : state_dict(describe(weights, where))) {
     if (m.layout == TensorLayout::Zeros)
       result.push_back(
           {m.foreign, m.foreign_shape(), std::vector<float>(static_cast<std::size_t>(m.count()))});

@@ -9,7 +9,7 @@
 #include "apps/stylize/memory_budget.hpp"
 #include "engine/image/image.hpp"
 #include "engine/session.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 
 namespace chiaro {
 

@@ -10,7 +10,7 @@
 #include "engine/session.hpp"
 #include "engine/suggest.hpp"
 #include "engine/transfer.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/networks/transform_net/transform_model.hpp"
 #include "weights_import/weights_import.hpp"

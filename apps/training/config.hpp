@@ -169,14 +169,14 @@ struct OptimizerConfig {
   double lr = 1e-3;
   std::int64_t norms_first = 0;  // iterations in which only gammas and betas learn
   double norm_lr = 1;            // of the gammas and betas of a style network, factor of lr
-  std::int64_t warmup = 50;       // iterations in which lr grows to its full size
+  std::int64_t warmup = 50;      // iterations in which lr grows to its full size
   Schedule schedule = Schedule::Constant;
   std::int64_t decay_every = 0;                   // iterations; 0 = never; whatever the length of the run
   double decay = 0.1;                             // factor of lr
   double weight_decay = 0;                        // per step, lr * this of every parameter
   double momentum = 0.9;                          // of SGD
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // of Adam
-  double average = 0.99;                             // of the running average of the weights of a style network; 0 = none
+  double average = 0.99;  // of the running average of the weights of a style network; 0 = none
   bool operator==(const OptimizerConfig&) const = default;
 };
 

@@ -9,6 +9,7 @@
 #include "kernels/base/parallel.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "layers/conv2d_layer.hpp"
+#include "layers/networks/vgg/vgg_graph.hpp"
 
 namespace chiaro {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "engine/data/batch_builder.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {

@@ -23,7 +23,7 @@
 #include "engine/data/photo_source.hpp"
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/vgg/vgg.hpp"
 
 namespace chiaro {

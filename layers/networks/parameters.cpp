@@ -14,12 +14,6 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape) {
   return product;
 }
 
-Param declare(ParamStore& store, const ParameterShape& parameter) {
-  const auto& s = parameter.shape;
-  return add_param(store, parameter.name,
-                   s.size() == 1 ? Shape{1, 1, 1, s[0]} : Shape{s[0], s[1], s[2], s[3]});
-}
-
 std::vector<std::int64_t> TensorMapping::foreign_shape() const {
   const auto& n = native_shape;
   if (layout == TensorLayout::ChannelsLast) return {n[0], n[3], n[1], n[2]};

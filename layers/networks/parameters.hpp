@@ -23,7 +23,11 @@ struct ParameterShape {
 std::int64_t count_of(const std::vector<std::int64_t>& shape);
 
 // Adds a parameter of that shape to the store, or finds it there.
-Param declare(ParamStore& store, const ParameterShape& parameter);
+inline Param declare(ParamStore& store, const ParameterShape& parameter) {
+  const auto& s = parameter.shape;
+  return add_param(store, parameter.name,
+                   s.size() == 1 ? Shape{1, 1, 1, s[0]} : Shape{s[0], s[1], s[2], s[3]});
+}
 
 enum class TensorLayout {
   Same,

@@ -12,7 +12,7 @@
 #include "engine/io/weights_file.hpp"
 #include "engine/session.hpp"
 #include "kernels/elementwise/image_convert.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/networks/transform_net/transform_model.hpp"
 #include "tests/support/compare.hpp"

@@ -55,8 +55,9 @@ TEST_CASE("optimizer: running averages forget the first weights, then have the l
   store.add("all", {1, 1, 1, 16});
   store.keep_averages();
   store.allocate();
-  Optimizer optimizer(context, {.method = OptimizerMethod::Sgd, .lr = 1, .warmup = 0, .momentum = 0, .average = 0.5}, 100,
-                      store);
+  Optimizer optimizer(context,
+                      {.method = OptimizerMethod::Sgd, .lr = 1, .warmup = 0, .momentum = 0, .average = 0.5},
+                      100, store);
   std::vector<double> value(16), average(16);
   for (std::int64_t step = 1; step <= 20; ++step) {
     for (std::size_t i = 0; i < 16; ++i) store.gradients()[i] = float((step * 7 + int(i)) % 5) - 2;

@@ -161,7 +161,8 @@ TEST_CASE("parameters on the device: a recording packs what it reads, once for e
   copy.get();
   CHECK(copy.packings == 1);
   set_gradients(gpu, s.store, 1);
-  Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .warmup = 0, .momentum = 0}, 100, s.store);
+  Optimizer optimizer(gpu, {.method = OptimizerMethod::Sgd, .lr = 0.25, .warmup = 0, .momentum = 0}, 100,
+                      s.store);
   optimizer.prepare(1);
   auto work = CudaGraphExec::record(gpu, [&] {
     copy.see();  // up to date, but will not be at the second replay

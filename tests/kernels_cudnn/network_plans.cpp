@@ -4,7 +4,7 @@
 #include "engine/file_util.hpp"
 #include "engine/session_plan.hpp"
 #include "kernels/cuda/device_context.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/style_objective.hpp"

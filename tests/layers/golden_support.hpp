@@ -15,7 +15,7 @@
 
 #include "engine/io/h5_file.hpp"
 #include "engine/session.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "layers/networks/resnet_upproj/upproj_graph.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/networks/vgg/vgg.hpp"

@@ -6,7 +6,7 @@
 #include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "layers/networks/transform_net/banded_transform_net.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
-#include "layers/networks/vgg/vgg.hpp"
+#include "layers/networks/vgg/vgg_graph.hpp"
 #include "tests/support/forced_implementation.hpp"
 
 using namespace chiaro;

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "layers/networks/networks.hpp"
 #include "layers/networks/vgg/vgg.hpp"
 #include "tests/layers/golden_support.hpp"
 #include "tests/support/compare.hpp"
@@ -90,7 +91,7 @@ TEST_CASE("resnet_upproj: a decoder of its own width, with fewer up-projections"
 
   WeightsFile file = hash_resnet_upproj(config);
   file.architecture = R"({"width":8,"encoder":"resnet50-c4","decoder_width":40,"up_projections":3})";
-  CHECK(network_kind(file.kind, "d.h5").features(file, "d.h5").back() == "prediction");
+  CHECK(feature_names(describe(file, "d.h5")).back() == "prediction");
   Context context(1);
   const FeatureRun run(context, file, {"up_8x", "prediction"}, {1, 64, 96, 3});
   CHECK(run.session->graph().shape(run.ids.at("up_8x")) == Shape{1, 32, 48, 5});

@@ -3,7 +3,7 @@
 
 #include "engine/session.hpp"
 #include "engine/transfer.hpp"
-#include "layers/networks/networks.hpp"
+#include "layers/networks/loss_network.hpp"
 #include "tests/layers/golden_support.hpp"
 #include "tests/support/compare.hpp"
 

@@ -23,7 +23,7 @@ inline WeightsFile network_of_kind(const std::string& kind, const std::string& a
                       .provenance = R"({"source":"test","note":"\u2713"})"};
   if (kind.starts_with("vgg"))
     weights.preprocess = to_json(Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
-  for (const ParameterShape& parameter : network_kind(kind, "test").parameters(weights, "test"))
+  for (const ParameterShape& parameter : parameters(describe(weights, "test")))
     weights.parameters.push_back({parameter.name, parameter.shape, {}});
   for (std::size_t t = 0; t < weights.parameters.size(); ++t) {
     std::size_t count = 1;

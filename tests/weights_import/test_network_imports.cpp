@@ -68,9 +68,8 @@ WeightsFile vgg_network(int depth, std::int64_t width, const std::string& last_c
 std::vector<NamedTensor> plain_state_dict(const WeightsFile& network) {
   Vgg vgg{.depth = network.kind == "vgg16" ? 16 : 19, .width = network.parameters[0].shape[0]};
   if (network.kind != "transform_net") vgg.last_conv = network.parameters.back().name.substr(0, 7);
-  const auto mappings = network.kind == "transform_net"
-                            ? network_kind(network.kind, "test").state_dict(network, "test")
-                            : chiaro::state_dict(vgg);
+  const auto mappings = network.kind == "transform_net" ? chiaro::state_dict(describe(network, "test"))
+                                                        : chiaro::state_dict(vgg);
   std::vector<NamedTensor> result;
   std::size_t next = 0;
   for (const TensorMapping& mapping : mappings) {

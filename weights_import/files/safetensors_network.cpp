@@ -59,7 +59,7 @@ WeightsFile read_network(const SafetensorsFile& file) {
   };
   WeightsFile weights{entry(kKind), entry(kArchitecture), entry(kPreprocess), entry(kProvenance), {}};
   check_network(weights, file.file());
-  const auto mappings = network_kind(weights.kind, file.file()).state_dict(weights, file.file());
+  const auto mappings = state_dict(describe(weights, file.file()));
   weights.parameters = from_state_dict(mappings, file);
   check_network(weights, file.file());
   return weights;

@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/graph.hpp"
 #include "engine/io/weights_file.hpp"
 #include "layers/networks/parameters.hpp"
 
@@ -63,11 +62,9 @@ std::vector<TensorMapping> state_dict(const Vgg& network);
 std::string to_json(const Vgg& network);
 Vgg vgg_of(const WeightsFile& weights, const std::string& file);
 
-// Adds the network up to the deepest of `features` and returns their tensors by name. An unknown name is an Error that
-// suggests the nearest one. `prefix` goes before the node names, so that the network can run twice in a graph.
-std::map<std::string, TensorId> build_vgg(Graph& graph, ParamStore& store, TensorId picture,
-                                          const Vgg& network, DType dtype,
-                                          const std::vector<std::string>& features,
-                                          const std::string& prefix);
+// "VGG-19", for messages.
+std::string vgg_name(const Vgg& network);
+// The deepest of the features in the order of the network; unknown names as above.
+std::string deepest_vgg_feature(const Vgg& network, const std::vector<std::string>& features);
 
 }  // namespace chiaro
