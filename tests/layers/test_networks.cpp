@@ -165,7 +165,7 @@ TEST_CASE("networks: unusable weights files are refused with their reason") {
   WeightsFile file = vgg;
   file.kind = "transform_net";
   CHECK(load(file, "relu1_1") ==
-        "w.h5: holds a transform_net, expected a loss network (vgg19, vgg16 or resnet_upproj)");
+        "w.h5: holds a transform_net, expected a loss network (vgg19, vgg16, resnet_upproj)");
   for (const char* width : {"0", "4096", "8.5", "\"8\"", "null"}) {
     file = vgg;
     file.architecture = fmt::format(R"({{"width":{}}})", width);

@@ -238,7 +238,7 @@ TEST_CASE("torch_files: the files that users download") {
                {"in1.weight", {16}, 6.776714436709881, 0.4609624147415161f},
                {"deconv3.conv2d.weight", {3, 16, 9, 9}, 294.1007673041677, 0.34091711044311523f},
                {"deconv3.conv2d.bias", {3}, 0.7473015636205673, 0.20452377200126648f}});
-  check_known(folder / "vgg19/torch_legacy/vgg_normalized_conv3_1.pth", 12, "PyTorch (legacy)",
+  check_known(folder / "vgg19/torch_legacy/vgg_normalised_conv3_1.pth", 12, "PyTorch (legacy)",
               {{"0.weight", {3, 3, 1, 1}, 765, 0},
                {"2.weight", {64, 3, 3, 3}, -0.14005323064998265, -0.014264573343098164f},
                {"16.weight", {256, 128, 3, 3}, -118.41515333914833, 0.01663481444120407f},
