@@ -30,7 +30,7 @@ def train(args, run, iterations, overrides):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     # As on an idle machine: what the fastest quarter of the iterations takes. Without the trial and reading networks.
     each = sorted(args.batch / line["images_per_s"] for line in lines)[len(lines) // 8]
-    return [each * (i + 1) for i in range(len(lines))], [line["total"] for line in lines]
+    return each, [line["total"] for line in lines]
 
 
 def last_mean(values, share=0.1):
@@ -74,6 +74,8 @@ def run_style(args, work, photos, name):
     curves = {}
     for key, (iterations, more) in runs.items():
         curves[key] = train(args, folder / key.replace(", ", "_"), iterations, [*fixed, *more])
+    each = min(time for time, _ in curves.values())  # an iteration is the same work in all runs
+    curves = {key: ([each * (i + 1) for i in range(len(totals))], totals) for key, (_, totals) in curves.items()}
     out = folder / "evaluation"
     models = [word for key in runs for word in ("--model", f"{key}={folder / key.replace(', ', '_') / 'model.h5'}")]
     call([args.bin / "evaluate_engine", args.data / "photos/content", args.data / "photos/coco_eval", *models, "--style", style,

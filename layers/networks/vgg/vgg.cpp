@@ -28,9 +28,9 @@ std::vector<VggConvolution> all_convolutions(const Vgg& network) {
       if (rank != network.ranks.end()) list.back().rank = rank->second;
       in = out;
     }
-  for (const auto& [name, rank] : network.ranks)
-    require(std::ranges::any_of(list, [&](const auto& conv) { return conv.name() == name; }),
-            "{}: a rank of '{}', which is no convolution of it", vgg_name(network), name);
+  for (const auto& entry : network.ranks)
+    require(std::ranges::any_of(list, [&](const auto& conv) { return conv.name() == entry.first; }),
+            "{}: a rank of '{}', which is no convolution of it", vgg_name(network), entry.first);
   return list;
 }
 
