@@ -88,8 +88,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app(
       "Packs the photos below folders into one HDF5 file for training: short side scaled to SIZE, square cut "
-      "from "
-      "the middle. Photos that cannot be used are listed and left out; the exit status is 0 if any was "
+      "from the middle. Photos that cannot be used are listed and left out; the exit status is 0 if any was "
       "packed.",
       "pack_images");
   app.add_option("folders", options.folders, "folders with .jpg, .jpeg, .png and .bmp files")

@@ -194,8 +194,7 @@ std::string choose_padding(const MatFile& file, const MatValue& network, const D
   if (!padding.empty()) return padding;
   throw Error(
       "{}: does not say how it pads the kernels of its up-projections: give --padding nyu for a network "
-      "trained "
-      "on NYU Depth v2, --padding make3d for one trained on Make3D",
+      "trained on NYU Depth v2, --padding make3d for one trained on Make3D",
       file.file());
 }
 

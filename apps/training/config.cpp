@@ -262,8 +262,7 @@ void check_styles(const TrainConfig& config, const std::string& file) {
     if (!is_style_name(name))
       throw Error(
           "{}: style.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at "
-          "most 100, "
-          "and not \"all\"",
+          "most 100, and not \"all\"",
           file, name);
     if (std::find(names.begin(), names.end(), name) != names.end())
       throw Error("{}: two styles are called '{}'; give them names: style.name", file, name);

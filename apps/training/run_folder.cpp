@@ -386,10 +386,9 @@ void write_report(const RunFolder& folder) {
   const std::string title = escape(std::filesystem::absolute(folder.path()).filename().string());
   std::string html = fmt::format(
       "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
-      "content='width=device-width'>"
-      "<title>chiaro: {0}</title><style>body{{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em "
-      "auto;"
-      "padding:0 1em;color:#222}}svg{{width:100%;font-size:12px}}img{{width:100%;border-radius:4px}}"
+      "content='width=device-width'><title>chiaro: {0}</title><style>body{{font:15px/1.5 "
+      "system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 "
+      "1em;color:#222}}svg{{width:100%;font-size:12px}}img{{width:100%;border-radius:4px}}"
       "pre{{background:#f5f5f5;padding:1em;overflow:auto;font-size:12px}}figure{{margin:1.5em 0}}"
       "figcaption{{color:#666}}</style><h1>{0}</h1>",
       title);
@@ -400,15 +399,13 @@ void write_report(const RunFolder& folder) {
   if (!metrics.by_style.empty())
     html +=
         "<h2>Style loss of each style</h2><p>Unweighted. Styles with strong contrasts have larger ones: "
-        "compare each with "
-        "itself.</p>" +
+        "compare each with itself.</p>" +
         chart(metrics.by_style);
   metrics.validation.erase("pixels");
   if (!metrics.validation.empty())
     html +=
         "<h2>Validation</h2><p>On pictures that the network is not trained on: rel, rms (meters) and log10 "
-        "are "
-        "errors, delta1 to delta3 shares of pixels.</p>" +
+        "are errors, delta1 to delta3 shares of pixels.</p>" +
         chart(metrics.validation);
   for (const auto& [term, curves] : metrics.held_out)
     html +=
@@ -421,8 +418,7 @@ void write_report(const RunFolder& folder) {
     html +=
         "<h2>Gradient norm of each weighted term at the generated pictures</h2><p>What each term pulls with: "
         "two terms with equal norms have equal say. Change a weight by the factor by which you want its say "
-        "to "
-        "change.</p>" +
+        "to change.</p>" +
         chart(metrics.gradient_norms);
   auto previews = folder.previews();
   if (!previews.empty())

@@ -31,8 +31,7 @@ void require_present(const std::string& path, const std::string& network) {
   throw Error(
       "{}: the {} weights are missing; give the path of Keras' "
       "{}_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as weights.{}, "
-      "{}"
-      "\"download\" to fetch Keras' file, or \"random\" for random filters",
+      "{}\"download\" to fetch Keras' file, or \"random\" for random filters",
       path, network, network, network,
       network == "vgg19" ? "or \"compact\" for the small network that comes with chiaro, " : "");
 }

@@ -71,8 +71,7 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   if (config.optimizer.schedule == Schedule::Cosine && config.train.iterations != iterations)
     throw Error(
         "--resume with --set train.iterations={}: optimizer.schedule = \"cosine\" has used the length of the "
-        "run, "
-        "{}; for more, start a new run from this one's model with model.init",
+        "run, {}; for more, start a new run from this one's model with model.init",
         config.train.iterations, iterations);
   config.train.out = folder.path().string();
   RunClock clock(config.train.minutes);

@@ -60,8 +60,7 @@ std::string DispatchTally::complaint() const {
   if (on_reference <= 0.01 * work) return "";
   return fmt::format(
       "{:.0f} % of the convolution work runs on plain reference loops, which are slow ({}); "
-      "CHIARO_LOG=dispatch "
-      "says why",
+      "CHIARO_LOG=dispatch says why",
       100 * on_reference / work, fmt::join(reference_problems, "; "));
 }
 

@@ -82,8 +82,7 @@ std::unique_ptr<PassPlan> make_flipped_pass(Context& context, const PassProblem&
       !(few_inputs || few_outputs)) {
     refusal = fmt::format(
         "for data gradients with stride 1, at least 3 filter columns and at most {} channels on one side, 8 "
-        "on "
-        "the other",
+        "on the other",
         kMaxColumnChannels);
     return nullptr;
   }

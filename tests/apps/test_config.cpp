@@ -279,8 +279,7 @@ TEST_CASE("config: overrides win, take bare strings and say where they are wrong
         "override 'train.iteration=1': unknown key 'train.iteration'; did you mean 'train.iterations'?");
   CHECK(override_refusal("train.iterations=many") ==
         "override 'train.iterations=many': train.iterations = 'many' is not allowed, expected a whole number "
-        "of at "
-        "least 1");
+        "of at least 1");
   CHECK(override_refusal("train.iterations") == "override 'train.iterations': expected KEY=VALUE");
   CHECK(contains(override_refusal("loss.style.layers=[relu1_1]"), "is not TOML"));
   CHECK(contains(override_refusal("train.iterations=1\ntask='depth'"), "is not allowed"));
@@ -320,7 +319,8 @@ TEST_CASE("config: losses on features are a list, of any length") {
 
   CHECK(
       refusal("[[loss.feature]]\nlayers = [\"relu1_2\"]") ==
-      "config.toml: loss.feature.name = \"\" is not allowed, expected letters, digits, spaces, '_', '-' and '.'");
+      "config.toml: loss.feature.name = \"\" is not allowed, expected letters, digits, spaces, '_', '-' and "
+      "'.'");
   CHECK(refusal("[[loss.feature]]\nname = \"depth\"\n") ==
         "config.toml: two losses are called 'depth'; give them names: loss.feature.name");
   CHECK(contains(refusal("[[loss.feature]]\nname = \"a\"\nnet = \"vgg11\"\n"),

@@ -56,8 +56,7 @@ TEST_CASE("train_engine: mistakes on the command line and in the configuration")
         "override 'train.iteration=5': unknown key 'train.iteration'; did you mean 'train.iterations'?\n");
   CHECK(refusal(tiny.fresh({"train.iterations=many"})) ==
         "override 'train.iterations=many': train.iterations = 'many' is not allowed, expected a whole number "
-        "of "
-        "at least 1\n");
+        "of at least 1\n");
   for (const std::string minutes : {"-1", "nan", "inf", "'ten'"})
     CHECK(refusal(tiny.fresh({"train.minutes=" + minutes})) ==
           "override 'train.minutes=" + minutes + "': train.minutes = " + minutes +
@@ -86,8 +85,7 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
               ": the vgg19 weights are missing; give the path of Keras' "
               "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, or of PyTorch's or MatConvNet's file, as "
               "weights.vgg19, or \"compact\" for the small network that comes with chiaro, \"download\" to "
-              "fetch "
-              "Keras' file, or \"random\" for random filters\n");
+              "fetch Keras' file, or \"random\" for random filters\n");
   }
   SUBCASE("another network") {
     CHECK(refusal(tiny.fresh({"loss.style.net=vgg16", "weights.vgg16=" + vgg})) ==
@@ -103,8 +101,7 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
           vgg +
               ": no weights for vgg19 can be read from it: it is a web page (HTML): the download went wrong; "
               "expected chiaro's own file, Keras' vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, "
-              "torchvision's "
-              "vgg19-....pth, or imagenet-vgg-verydeep-19.mat\n");
+              "torchvision's vgg19-....pth, or imagenet-vgg-verydeep-19.mat\n");
   }
   SUBCASE("a layer that it does not have") {
     CHECK(refusal(tiny.fresh({"loss.content.layers=relu4_22"})) ==
@@ -127,8 +124,7 @@ TEST_CASE("train_engine: the depth network is asked for only when there is a dep
         tiny.depth() +
             ": the depth network's weights are missing; give NYU_ResNet-UpProj.npy or .mat as downloaded, a "
             "network of your own (task = \"depth\" trains one), or \"compact\" for the small one that comes "
-            "with "
-            "chiaro, as weights.resnet_upproj, or train without depth: --set loss.depth.weight=0\n");
+            "with chiaro, as weights.resnet_upproj, or train without depth: --set loss.depth.weight=0\n");
   CHECK(refusal(tiny.fresh({"loss.depth.weight=1", "weights.resnet_upproj=random"})) ==
         "weights.resnet_upproj = \"random\": random filters see no depth; set loss.depth.weight = 0\n");
   CHECK(tiny.train({"loss.depth.weight=0", "train.iterations=1"}).status == 0);

@@ -115,10 +115,10 @@ TEST_CASE("gemm: wrong arguments and forced implementations") {
   if (kHaveOneDnn) {
     setenv("CHIARO_IMPL", "gemm:onednn", 1);
     args.b.dtype = DType::BF16;
-    CHECK(error_of([&] { gemm::implementation(args); }) ==
-          "CHIARO_IMPL=gemm:onednn: 2x2x2 fp32 bf16 to fp32 cannot run: onednn: A and B must both be fp32 "
-          "with an "
-          "fp32 C, or both bf16");
+    CHECK(
+        error_of([&] { gemm::implementation(args); }) ==
+        "CHIARO_IMPL=gemm:onednn: 2x2x2 fp32 bf16 to fp32 cannot run: onednn: A and B must both be fp32 with "
+        "an fp32 C, or both bf16");
   }
   unsetenv("CHIARO_IMPL");
 }

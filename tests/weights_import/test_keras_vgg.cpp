@@ -145,8 +145,8 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
   }
   CHECK(message(19) ==
         ": is not Keras' VGG-19: no group 'block1_conv1', found groups conv1_conv, conv1_bn, "
-        "conv2_block1_0_conv, "
-        "conv2_block1_0_bn and 2 more; expected vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5");
+        "conv2_block1_0_conv, conv2_block1_0_bn and 2 more; expected "
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5");
   {
     H5Writer out(path);
     out.floats("block1_conv1/block1_conv1_W_1:0", Extents{64, 3, 3, 3}, std::vector<float>(1728));
@@ -211,8 +211,7 @@ TEST_CASE("load_network: the format is told from the contents") {
   CHECK(error_of([&] { load_network(folder / "photo.jpg", "vgg16"); }) ==
         (folder / "photo.jpg").string() +
             ": no weights for vgg16 can be read from it: it is a JPEG picture; expected chiaro's own file, "
-            "Keras' "
-            "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision's vgg16-....pth, or "
+            "Keras' vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision's vgg16-....pth, or "
             "imagenet-vgg-verydeep-16.mat");
   CHECK(contains(error_of([&] { load_network(folder / "native", "vgg11"); }),
                  "unknown kind of network 'vgg11'"));

@@ -194,18 +194,18 @@ TEST_CASE("matconvnet: files cut short anywhere are errors") {
 }
 
 TEST_CASE("in_order: every missing tensor is named") {
-  CHECK(error_of([] {
-          std::vector<NamedTensor> all;
-          const auto wanted = parameters(ResnetUpproj{.width = 1, .has_stage5 = false});
-          for (const ParameterShape& tensor : wanted) {
-            if (tensor.name != "conv1.bias" && tensor.name != "layer4x_br2_ConvC.weight")
-              all.push_back({tensor.name, tensor.shape, {}});
-          }
-          in_order(std::move(all), wanted, "ResNet-UpProj", "net.npy");
-        }) ==
-        "net.npy: lacks 2 of the 344 tensors of ResNet-UpProj: conv1.bias, layer4x_br2_ConvC.weight; the "
-        "file is "
-        "incomplete or another network");
+  CHECK(
+      error_of([] {
+        std::vector<NamedTensor> all;
+        const auto wanted = parameters(ResnetUpproj{.width = 1, .has_stage5 = false});
+        for (const ParameterShape& tensor : wanted) {
+          if (tensor.name != "conv1.bias" && tensor.name != "layer4x_br2_ConvC.weight")
+            all.push_back({tensor.name, tensor.shape, {}});
+        }
+        in_order(std::move(all), wanted, "ResNet-UpProj", "net.npy");
+      }) ==
+      "net.npy: lacks 2 of the 344 tensors of ResNet-UpProj: conv1.bias, layer4x_br2_ConvC.weight; the file "
+      "is incomplete or another network");
 }
 
 }  // namespace

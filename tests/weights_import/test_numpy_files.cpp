@@ -129,8 +129,7 @@ TEST_CASE("numpy_files: arrays too long to keep in memory, as bytes and as Latin
 TEST_CASE("numpy_files: what is no dictionary of arrays is refused by what it is") {
   CHECK(problem_of("plain.npy") ==
         "is a plain array of type '<f4' and shape (2,3), expected a dictionary of arrays, saved with "
-        "np.save(path, "
-        "{layer: {name: array}})");
+        "np.save(path, {layer: {name: array}})");
   CHECK(contains(problem_of("objects.npy"), "is an array of objects of shape (2), expected a dictionary"));
   CHECK(contains(problem_of("structured.npy"), "the header of the .npy file has a structured type"));
   CHECK(contains(problem_of("list.npy"), "layer 'conv1' is a list, expected a dictionary of arrays"));

@@ -226,8 +226,8 @@ TEST_CASE("safetensors: one message per mistake") {
         "holds 7 bytes of values, but its tensors have 8: the file is cut short; download it again");
   CHECK(error_of([] { open_safetensors("weights_import/data/float8.safetensors"); }) ==
         "weights_import/data/float8.safetensors: tensor 'weight' has type 'F8_E4M3', which chiaro does not "
-        "read; "
-        "expected one of F16, BF16, F32, F64, I8, U8, I16, I32, I64, BOOL: save the file with one of these");
+        "read; expected one of F16, BF16, F32, F64, I8, U8, I16, I32, I64, BOOL: save the file with one of "
+        "these");
   CHECK(refusal(std::string(100000, '[')) == "it is a list, expected an object");
   CHECK(message(file_of(std::string(kMaxSafetensorsHeader + 1, ' '), 0))
             .starts_with("a safetensors header of 4194305"));

@@ -110,18 +110,17 @@ TEST_CASE("torch_files: what is no state dict is refused by what it is") {
   CHECK(problem_of("script.pth") == "is a TorchScript archive; save its state_dict() instead");
   CHECK(problem_of("module_zip.pth") ==
         "holds a whole pickled module (class torch.nn.modules.conv.Conv2d); save its state_dict() instead");
-  CHECK(problem_of("sparse.pth") ==
-        "the pickle wants torch._utils._rebuild_sparse_tensor, which a state dict of plain tensors has no "
-        "use for: "
-        "refused; save a state_dict() of dense tensors instead");
+  CHECK(
+      problem_of("sparse.pth") ==
+      "the pickle wants torch._utils._rebuild_sparse_tensor, which a state dict of plain tensors has no use "
+      "for: refused; save a state_dict() of dense tensors instead");
   CHECK(contains(problem_of("compressed.pth"), "is compressed or encrypted, which PyTorch never does"));
   CHECK(contains(problem_of("arrays.npz"), "is a NumPy .npz archive; expected a PyTorch state dict"));
   CHECK(contains(problem_of("other.zip"), "but not one of PyTorch: it has no data.pkl, but 'readme.txt'"));
   for (const std::string format : {"_zip.pth", "_legacy.pth"}) {
     CHECK(problem_of("no_tensors" + format) ==
           "holds a dictionary without tensors: it has 'epoch' (a whole number), 'names' (a list); expected a "
-          "state "
-          "dict");
+          "state dict");
     CHECK(problem_of("list" + format) == "holds a list, expected a dictionary of named tensors");
     CHECK(problem_of("tensor" + format) == "holds one tensor, expected a dictionary of named tensors");
     CHECK(problem_of("hostile" + format) ==

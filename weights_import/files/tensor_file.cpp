@@ -39,8 +39,7 @@ std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) 
       if (is_torch_tar(path)) {
         throw Error(
             "{}: is a tar archive, as PyTorch before 0.1.10 wrote them: load it with a PyTorch that still "
-            "can "
-            "and save it again with torch.save",
+            "can and save it again with torch.save",
             path.string());
       }
       break;
@@ -49,8 +48,7 @@ std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) 
   }
   throw Error(
       "{}: no tensors can be read from it: it is {}; expected a PyTorch state dict (.pth), a safetensors "
-      "file "
-      "or a NumPy dictionary (.npy)",
+      "file or a NumPy dictionary (.npy)",
       path.string(), describe(kind));
 }
 
