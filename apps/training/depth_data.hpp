@@ -11,7 +11,6 @@
 namespace chiaro {
 
 // The data of a depth training, as its configuration names them.
-
 struct DepthData {
   std::shared_ptr<const DepthList> train, validation;  // validation: null without a list
 };

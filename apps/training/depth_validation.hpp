@@ -36,7 +36,6 @@ class DepthScoreSum {
 };
 
 // Validations of a depth training, and which of them was the best.
-
 struct Validation {
   std::int64_t iteration = 0;
   DepthScores scores;

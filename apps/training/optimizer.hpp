@@ -72,7 +72,6 @@ class Optimizer {
 
 // One step of training in memory: feed, forward, backward, norm of the gradient, update. On a GPU it is
 // recorded once and replayed as one CUDA graph (engine/cuda_graph.hpp).
-
 class TrainingStep {
  public:
   // feed: queues what the session's graph reads, from memory that is filled before run(). ranges: as in

@@ -21,7 +21,6 @@ namespace chiaro {
 // that led to it, so work that is lost with a killed program was never counted. The limit decides when to
 // stop and nothing else: no number of a training depends on the clock, but for the weights of a trial cut
 // short, which config.toml keeps.
-
 class RunClock {
  public:
   using Now = ProgressLine::Now;
@@ -43,7 +42,6 @@ class RunClock {
 };
 
 // Ctrl-C and termination end a run after the iteration at hand; asked twice, the program ends at once.
-
 // While it lives, SIGINT and SIGTERM are only noted. One at a time.
 class SignalGuard {
  public:
@@ -61,7 +59,6 @@ class SignalGuard {
 bool stop_requested();
 
 // How fast a training goes, how long it will take, and the line that says so.
-
 class Progress {
  public:
   // total: iterations at the end; items_per_iteration for the rate; done: iterations that are behind already.
@@ -87,7 +84,6 @@ class Progress {
 
 // The loop of a training run of any task: iterations; metrics, previews, checkpoints and report out; Ctrl-C
 // and values that are not finite end it in order.
-
 class TrainingLoop {
  public:
   // done: iterations that are already finished, with the task's parameters as they were then. The clock has

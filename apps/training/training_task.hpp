@@ -1,4 +1,5 @@
-// What the training loop asks of a task: a style network, a depth network, a VGG in factors.
+// What a kind of training is (a style network, a depth network, a VGG in factors), as far as the loop of a
+// run is concerned: TrainingLoop does the rest.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -19,13 +20,10 @@
 namespace chiaro {
 
 // The batches of photos that a configuration asks for.
-
 BatchOptions batch_options(const TrainConfig& config);
 
 // first_batch: how many batches the run has had.
 LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch = 0);
-
-// What a kind of training is, as far as the loop of a run is concerned: TrainingLoop does the rest.
 
 // A line of metrics.jsonl.
 using MetricsLine = nlohmann::ordered_json;

@@ -1,5 +1,5 @@
 // One axis of a picture with its border, on the device: where a padded coordinate comes from, and which
-// padded coordinates a pixel went to (see pad_source in tensor_view.hpp).
+// padded coordinates a pixel went to (see pad_source in tensor.hpp).
 #pragma once
 #include "kernels/base/cuda_portable.hpp"
 #include "kernels/base/tensor.hpp"

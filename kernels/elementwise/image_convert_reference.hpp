@@ -1,4 +1,4 @@
-// The conversions of picture.hpp in plain loops.
+// The conversions of image_convert.hpp in plain loops.
 #pragma once
 #include <cmath>
 

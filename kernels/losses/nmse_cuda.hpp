@@ -1,4 +1,4 @@
-// relative.hpp on CUDA. Pointers are device memory.
+// nmse.hpp on CUDA. Pointers are device memory.
 //
 // Launches: forward nmse_sums (both sums of each picture, by blocks) and nmse_finish; backward
 // nmse_backward.

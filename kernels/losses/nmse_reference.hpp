@@ -1,4 +1,4 @@
-// The loss of relative.hpp in plain loops.
+// The loss of nmse.hpp in plain loops.
 #pragma once
 #include "kernels/base/blocks.hpp"
 #include "kernels/losses/nmse.hpp"

@@ -1,6 +1,6 @@
 // Borders around pictures: filling, folding their gradients back, and cropping.
 //
-//   forward        y[n,i,j,c] = x[n, s(i), s(j), c]     s = pad_source on each axis (tensor_view.hpp)
+//   forward        y[n,i,j,c] = x[n, s(i), s(j), c]     s = pad_source on each axis (tensor.hpp)
 //   backward       dx[n,h,w,c] (+)= sum of dy[n,i,j,c] over all (i,j) with s(i) = h, s(j) = w
 //   crop_forward   y[n,i,j,c] = x[n, i+row0, j+col0, c]
 //   crop_backward  dx[n, i+row0, j+col0, c] (+)= dy[n,i,j,c];  elements outside the window: 0 (+= 0)

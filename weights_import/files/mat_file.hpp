@@ -16,8 +16,7 @@ namespace chiaro {
 std::string mat_utf8(std::span<const std::uint32_t> units);
 
 // What MATLAB files hold, as a tree: structs and cells with their contents, texts, and arrays of numbers
-// whose values stay in the file until they are asked for (mat_file.hpp).
-
+// whose values stay in the file until they are asked for.
 enum class MatKind {
   Numbers,  // of any MATLAB class; also logical
   Text,     // char
@@ -81,7 +80,7 @@ class MatBudget {
 // MATLAB's .mat files: version 5 (also called 6 and 7; plain and compressed, both byte orders) and
 // version 7.3 (HDF5). Version 4 is refused by name.
 //
-// Opening reads the tree of variables (mat_value.hpp); values of arrays are read one array at a time when
+// Opening reads the tree of variables; values of arrays are read one array at a time when
 // asked for. Sparse arrays, objects, function handles and opaque values appear as MatKind::Other and are not
 // read. Files may be damaged or hostile: every message begins with the file's name, the tree takes at most
 // half the file's size + 16 MB, an array at most twice the file's size + 64 MB, and a compressed file may

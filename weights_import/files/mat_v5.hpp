@@ -12,7 +12,6 @@
 namespace chiaro {
 
 // The bytes of a MATLAB 5 file from some place on, front to back: as they are in the file, or inflated.
-
 class MatStream {
  public:
   virtual ~MatStream() = default;
@@ -87,7 +86,6 @@ struct MatNamed {
 MatNamed read_mat_matrix(MatStream& stream, const MatV5Context& context, std::int64_t bytes, int depth = 0);
 
 // MATLAB 5 files; use them through mat_file.hpp.
-
 std::unique_ptr<MatReader> open_mat_v5(std::unique_ptr<InputFile> file);
 
 }  // namespace chiaro

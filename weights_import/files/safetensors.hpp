@@ -63,7 +63,7 @@ class SafetensorsFile : public TensorFile {
   SafetensorsMetadata metadata_;
 };
 
-// Checks the whole header; see safetensors_header.hpp. Errors begin with the path.
+// Checks the whole header. Errors begin with the path.
 std::unique_ptr<SafetensorsFile> open_safetensors(const std::filesystem::path& path);
 
 // Writes the tensors in their order as F32, or rounded to F16. Atomic; the same contents give the same bytes.

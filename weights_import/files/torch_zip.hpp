@@ -18,7 +18,7 @@ struct zip_file;
 namespace chiaro {
 
 // Zip archives as PyTorch writes them: every entry stored, none compressed. Over libzip, whose header stays
-// in torch_archive.cpp. Errors begin with the archive's name. One object is used by one thread at a time.
+// in torch_zip.cpp. Errors begin with the archive's name. One object is used by one thread at a time.
 
 class TorchArchive {
  public:
