@@ -2,12 +2,13 @@
 //
 // An entry's make() returns nullptr and a reason when it declines. It looks at shapes, dtypes, build options
 // and hardware, never at data. CHIARO_IMPL=<op>:<name> forces one entry; CHIARO_LOG=dispatch prints every
-// choice and refusal to stderr, one line each.
+// choice and refusal to stderr, one line each. CHIARO_IMPL=<op>:-<name> leaves one entry out.
 #pragma once
 #include <cstdio>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "kernels/base/context.hpp"
 #include "kernels/base/error.hpp"
@@ -26,12 +27,13 @@ template <class Problem, class Plan>
 std::unique_ptr<Plan> make_first_supported(Context& context, const char* op, const std::string& problem_text,
                                            std::span<const Implementation<Problem, Plan>> list,
                                            const Problem& problem) {
-  const std::string forced = forced_implementation(op);
+  std::string forced = forced_implementation(op), excluded;
+  if (forced.starts_with('-')) excluded = std::exchange(forced, "").substr(1);
   const bool log = log_enabled("dispatch");
   std::string refusals, names;
   for (const auto& entry : list) {
     names += names.empty() ? entry.name : fmt::format(", {}", entry.name);
-    if (!forced.empty() && forced != entry.name) continue;
+    if ((!forced.empty() && forced != entry.name) || excluded == entry.name) continue;
     std::string refusal;
     auto plan = entry.make(context, problem, refusal);
     if (plan) {

@@ -24,8 +24,9 @@ std::unique_ptr<PassPlan> make_onednn(Context& context, const PassProblem& p, st
     return no_onednn(context, p, refusal);
 }
 
-constexpr std::array<Entry, 6> kList = {{{"columns", make_column_pass},
+constexpr std::array<Entry, 7> kList = {{{"columns", make_column_pass},
                                          {"flipped", make_flipped_pass},
+                                         {"winograd", make_winograd_pass},
                                          {"onednn", make_onednn},
                                          {"widened", make_widened_pass},
                                          {"direct", make_direct_pass},
@@ -94,9 +95,12 @@ std::unique_ptr<PassPlan> make_pass(Context& context, const PassProblem& p) {
 }
 
 std::unique_ptr<PassPlan> make_inner_pass(Context& context, const PassProblem& p) {
+  const std::string forced = forced_implementation("conv2d");
   std::string refusal;
-  for (const Entry& entry : std::span(kList).subspan(kOuterEntries))
+  for (const Entry& entry : std::span(kList).subspan(kOuterEntries)) {
+    if (forced == std::string("-") + entry.name) continue;
     if (auto plan = entry.make(context, p, refusal)) return plan;
+  }
   throw Error("conv2d {}: no implementation can do this: {}", to_string(p), refusal);
 }
 

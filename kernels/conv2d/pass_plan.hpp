@@ -48,7 +48,7 @@ class PassPlan {
 
 // The first implementation of the pass's list. Throws Error when one is forced by CHIARO_IMPL that declines.
 std::unique_ptr<PassPlan> make_pass(Context&, const PassProblem&);
-// The same for a convolution inside another implementation: never forced, never one that asks again.
+// The same for a convolution inside another implementation: never forced (but one may be excluded), never one that asks again.
 std::unique_ptr<PassPlan> make_inner_pass(Context&, const PassProblem&);
 
 // The entries of the lists, in base/dispatch.hpp's form. Each does one thing:
@@ -56,6 +56,8 @@ std::unique_ptr<PassPlan> make_inner_pass(Context&, const PassProblem&);
 std::unique_ptr<PassPlan> make_column_pass(Context&, const PassProblem&, std::string& refusal);
 // A data gradient as the forward pass of dy with flipped filters.
 std::unique_ptr<PassPlan> make_flipped_pass(Context&, const PassProblem&, std::string& refusal);
+// 3x3 filters in fp32 by a quarter of the multiplications.
+std::unique_ptr<PassPlan> make_winograd_pass(Context&, const PassProblem&, std::string& refusal);
 // oneDNN's convolution. Declines what oneDNN could only do with its own plain loops.
 std::unique_ptr<PassPlan> make_onednn_pass(Context&, const PassProblem&, std::string& refusal);
 // bf16 by an fp32 pass between conversions, where oneDNN has no bf16.

@@ -84,7 +84,7 @@ TEST_CASE("conv2d: an implementation can be forced, an unknown one is refused") 
   }
   const ForcedImplementation force("conv2d:fft");
   CHECK(error_of_make(kProblem) ==
-        "CHIARO_IMPL=conv2d:fft: no such implementation here, expected one of: columns, flipped, onednn, "
+        "CHIARO_IMPL=conv2d:fft: no such implementation here, expected one of: columns, flipped, winograd, onednn, "
         "widened, direct, reference");
 }
 
