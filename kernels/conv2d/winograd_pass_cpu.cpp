@@ -1,8 +1,8 @@
-// Forward pass and data gradient of 3x3 filters with stride 1 by Winograd's minimal filtering, in fp32: a
-// quarter of the multiplications of the formula.
+// Forward pass and data gradient of 3x3, 2x2, 3x2 and 2x3 filters with stride 1 by Winograd's minimal filtering,
+// in fp32: a quarter of the multiplications of the formula for 3x3 filters, 36 % for 2x2.
 //
-// The output is cut into tiles of 4x4 pixels. The 6x6 inputs of a tile become 36 products' factors
-// (winograd_transforms.hpp); for each of the 36, tiles x input channels times input channels x output channels
+// The output is cut into tiles, of 4x4 pixels for 3x3 filters. The 6x6 inputs of a tile become factors of 36
+// products (winograd_transforms.hpp); for each of the 36, tiles x input channels times input channels x output channels
 // is a matrix product; the 36 products of a tile become its pixels.
 //
 // A block of tiles goes through all three steps while it lies in the cache. Where there are fewer blocks than
@@ -12,10 +12,8 @@
 // Working weights: (blocks of kBlock outputs, 36, C, kBlock), zero beyond K; exchange K and C for the data
 // gradient.
 // Deterministic: every sum has a fixed order, whatever the blocks and threads.
-#include <algorithm>
 #include <limits>
 
-#include "kernels/conv2d/winograd_multiply.hpp"
 #include "kernels/conv2d/winograd_tiles.hpp"
 
 namespace chiaro::conv2d {
@@ -31,24 +29,43 @@ struct Finish {
   float floor;
 };
 
+// out (count, kBlock) = in (count, length) * w (length, kBlock); strides of rows in floats.
+void multiply_rows(const float* in, int64_t in_stride, int64_t count, const float* w, int64_t length,
+                   float* out, int64_t out_stride) {
+  const auto rows = [&]<int N>(std::integral_constant<int, N>, int64_t first) {
+    Vector sums[N][2] = {};
+    multiply_run<N>(sums, in + first * in_stride, in_stride, w, length);
+    for (int i = 0; i < N; ++i) {
+      store(out + (first + i) * out_stride, sums[i][0]);
+      store(out + (first + i) * out_stride + kLanes, sums[i][1]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + kPixels <= count; i += kPixels) rows(std::integral_constant<int, kPixels>{}, i);
+  for (; i + kPixels / 3 <= count; i += kPixels / 3) rows(std::integral_constant<int, kPixels / 3>{}, i);
+  for (; i < count; ++i) rows(std::integral_constant<int, 1>{}, i);
+}
+
+// Of filters with R x S taps.
+template <int R, int S>
 class WinogradPass final : public PassPlan {
  public:
   explicit WinogradPass(const PassProblem& pass)
       : flipped_(pass.pass == Pass::BackwardData),
         p_(flipped_ ? flipped_problem(pass.problem) : pass.problem),
         grid_(p_),
-        threads_(pass.threads == Threads::One ? 1 : omp_get_max_threads()),
+        threads_(threads_of(pass)),
         blocks_(choose_blocks(grid_.count(), p_.x.c, p_.k, threads_)),
-        in_{blocks_.shared ? blocks_.group : blocks_.tiles, p_.x.c},
+        in_{blocks_.shared ? grid_.count() : blocks_.tiles, p_.x.c},
         out_{blocks_.tiles, blocks_.channels} {}
 
   std::string name() const override { return "winograd"; }
   std::string details() const override {
-    return fmt::format("4x4 outputs, {} tiles x {} channels{}", blocks_.tiles, blocks_.channels,
-                       blocks_.shared ? ", shared inputs" : "");
+    return fmt::format("{}x{} outputs, {} tiles x {} channels{}", kRows, kColumns, blocks_.tiles,
+                       blocks_.channels, blocks_.shared ? ", shared inputs" : "");
   }
   std::string packed_key() const override {
-    return fmt::format("winograd 4x4 {} {}", flipped_ ? "data" : "forward", kBlock);
+    return fmt::format("winograd {} {}", flipped_ ? "data" : "forward", kBlock);
   }
   int64_t packed_bytes() const override {
     return workspace_part(divide_up(p_.k, kBlock) * kProducts * p_.x.c * kBlock * 4);
@@ -63,7 +80,7 @@ class WinogradPass final : public PassPlan {
     });
   }
   int64_t workspace_bytes() const override {
-    return (blocks_.shared ? 1 : threads_) * in_.bytes() + threads_ * out_.bytes();
+    return (inputs() * in_.floats() + threads_ * out_.floats()) * 4;
   }
 
   void run(const PassArgs& a) override {
@@ -74,7 +91,7 @@ class WinogradPass final : public PassPlan {
                         .floor = p_.relu ? 0.f : -std::numeric_limits<float>::infinity()};
     const auto* packed = static_cast<const float*>(a.packed);
     auto* in = static_cast<float*>(a.workspace);
-    float* out = in + (blocks_.shared ? 1 : threads_) * in_.floats();
+    float* out = in + inputs() * in_.floats();
     if (blocks_.shared)
       run_shared(x, packed, finish, y, in, out);
     else
@@ -89,34 +106,30 @@ class WinogradPass final : public PassPlan {
   }
 
  private:
+  static constexpr int kRows = outputs_of(R), kColumns = outputs_of(S);  // of a tile
+
+  int64_t inputs() const { return blocks_.shared ? 1 : threads_; }  // transformed ones at a time
+
   // Factors of the filter from input channel c to output channel k.
   void pack_filter(const float* w, int64_t k, int64_t c, float* to) const {
-    float g[kTaps][kTaps] = {}, rows[kTaps][kPoints], t[kPoints][kPoints];
-    for (int r = 0; r < kTaps && k < p_.k; ++r)
-      for (int s = 0; s < kTaps; ++s)
-        g[r][s] = flipped_ ? w[((c * kTaps + kTaps - 1 - r) * kTaps + kTaps - 1 - s) * p_.k + k]
-                           : w[((k * kTaps + r) * kTaps + s) * p_.x.c + c];
-    for (int r = 0; r < kTaps; ++r) transform_filter(g[r], rows[r]);
-    for (int j = 0; j < kPoints; ++j) {
-      const float column[kTaps] = {rows[0][j], rows[1][j], rows[2][j]};
-      transform_filter(column, t[j]);
-    }
-    for (int i = 0; i < kPoints; ++i)
-      for (int j = 0; j < kPoints; ++j) to[(i * kPoints + j) * p_.x.c * kBlock] = t[j][i];
+    float g[R][S] = {}, t[kPoints][kPoints];
+    for (int r = 0; r < R && k < p_.k; ++r)
+      for (int s = 0; s < S; ++s)
+        g[r][s] = flipped_ ? w[((c * R + R - 1 - r) * S + S - 1 - s) * p_.k + k]
+                           : w[((k * R + r) * S + s) * p_.x.c + c];
+    transform_filter(g, t);
+    for (int i = 0; i < kProducts; ++i) to[i * p_.x.c * kBlock] = t[i / kPoints][i % kPoints];
   }
 
   void run_shared(const float* x, const float* packed, const Finish& finish, float* y, float* in,
                   float* out) const {
     const int64_t parts = divide_up(p_.k, blocks_.channels);
-    for (int64_t group = 0; group < grid_.count(); group += blocks_.group) {
-      const int64_t tiles = std::min(blocks_.group, grid_.count() - group);
-      parallel_for(tiles, [&](int64_t i) { transform_tile(grid_, x, group + i, in, in_, i); });
-      parallel_shares(threads_, divide_up(tiles, blocks_.tiles) * parts, [&](int64_t task, int thread) {
-        const int64_t first = task / parts * blocks_.tiles;
-        run_channels(in, first, packed, finish, y, out + thread * out_.floats(), group + first,
-                     std::min(blocks_.tiles, tiles - first), task % parts * blocks_.channels);
-      });
-    }
+    parallel_for(grid_.count(), [&](int64_t tile) { transform_tile(grid_, x, tile, in, in_, tile); });
+    parallel_shares(threads_, divide_up(grid_.count(), blocks_.tiles) * parts, [&](int64_t task, int thread) {
+      const int64_t first = task / parts * blocks_.tiles;
+      run_channels(in, first, packed, finish, y, out + thread * out_.floats(), first,
+                   std::min(blocks_.tiles, grid_.count() - first), task % parts * blocks_.channels);
+    });
   }
 
   // Output channels k and on, a block of them, of `count` tiles from `first` on; these are rows `row` and on
@@ -135,30 +148,21 @@ class WinogradPass final : public PassPlan {
   void finish_tile(const float* out, int64_t row, int64_t tile, int64_t k, int64_t end, const Finish& finish,
                    float* y) const {
     const Tile t = grid_.at(tile);
-    const int64_t height = std::min<int64_t>(kOutputs, grid_.height - t.row),
-                  width = std::min<int64_t>(kOutputs, grid_.width - t.column);
-    float* to = y + ((t.picture * grid_.height + t.row) * grid_.width + t.column) * p_.k;
+    float* to = y + grid_.offset(t);
     for (int64_t c = k; c < end; c += kLanes) {
-      Vector pixels[kOutputs][kOutputs];
+      Vector m[kPoints][kPoints], pixels[kRows][kColumns];
       const float* from = out + row * out_.row_stride() + c - k;
-      Vector columns[kPoints][kOutputs];
-      for (int j = 0; j < kPoints; ++j) {
-        Vector m[kPoints];
-        for (int i = 0; i < kPoints; ++i) m[i] = load(from + (i * kPoints + j) * out_.product_stride());
-        transform_outputs(m, columns[j]);
-      }
-      for (int i = 0; i < kOutputs; ++i) {
-        const Vector m[kPoints] = {columns[0][i], columns[1][i], columns[2][i],
-                                   columns[3][i], columns[4][i], columns[5][i]};
-        transform_outputs(m, pixels[i]);
-      }
-      const Vector bias = finish.bias ? load(finish.bias + c) : Vector{};
-      for (int64_t i = 0; i < height; ++i)
-        for (int64_t j = 0; j < width; ++j) {
-          float* pixel = to + (i * grid_.width + j) * p_.k + c;
+      for (int i = 0; i < kPoints; ++i)
+        for (int j = 0; j < kPoints; ++j) m[i][j] = load(from + (i * kPoints + j) * out_.product_stride());
+      transform_outputs(m, pixels);
+      const int64_t lanes = std::min<int64_t>(kLanes, p_.k - c);
+      const Vector bias = finish.bias ? load_part(finish.bias + c, lanes) : Vector{};
+      for (int64_t i = 0; i < t.rows; ++i)
+        for (int64_t j = 0; j < t.columns; ++j) {
+          float* pixel = to + (i * grid_.y.w + j) * p_.k + c;
           Vector value = pixels[i][j] + bias;
-          if (finish.add) value += load(pixel);
-          store(pixel, value > finish.floor ? value : Vector{} + finish.floor);
+          if (finish.add) value += load_part(pixel, lanes);
+          store_part(pixel, value > finish.floor ? value : Vector{} + finish.floor, lanes);
         }
     }
   }
@@ -174,10 +178,12 @@ class WinogradPass final : public PassPlan {
 }  // namespace
 
 std::unique_ptr<PassPlan> make_winograd_pass(Context&, const PassProblem& pass, std::string& refusal) {
-  refusal = winograd_refusal(pass);
+  refusal = refusal_of(pass, threads_of(pass));
   if (!refusal.empty()) return nullptr;
-  if (pass.pass == Pass::BackwardWeights) return make_winograd_weights(pass);
-  return std::make_unique<WinogradPass>(pass);
+  if (pass.pass == Pass::BackwardWeights) return make_weights(pass);
+  return with_taps(pass.problem, [&](auto r, auto s) -> std::unique_ptr<PassPlan> {
+    return std::make_unique<WinogradPass<r.value, s.value>>(pass);
+  });
 }
 
 }  // namespace chiaro::conv2d

@@ -1,7 +1,7 @@
-// The weight gradient of 3x3 filters with stride 1 by Winograd's minimal filtering, in fp32.
+// The weight gradient of 3x3, 2x2, 3x2 and 2x3 filters with stride 1 by Winograd's minimal filtering, in fp32.
 //
-// The same tiles as in the forward pass: the 4x4 pixels of dy are a filter for the 6x6 inputs, with 3x3
-// outputs, which takes the same 36 multiplications. So dw is the sum over tiles of 36 products of inputs and
+// The same tiles as in the forward pass: for 3x3 filters the 4x4 pixels of dy are a filter for the 6x6 inputs,
+// with 3x3 outputs, which takes the same 36 multiplications. So dw is the sum over tiles of 36 products of inputs and
 // outputs, transformed back once at the end.
 //
 // Every thread takes a part of the tiles and has sums of its own, which are added in order at the end.
@@ -14,31 +14,31 @@
 
 namespace chiaro::conv2d::winograd {
 
-using namespace direct;
-
 namespace {
 
 constexpr int64_t kGroup = 32;  // tiles
 
+template <int R, int S>
 class WinogradWeights final : public PassPlan {
  public:
   explicit WinogradWeights(const PassProblem& pass)
       : p_(pass.problem),
         grid_(p_),
         channels_(divide_up(p_.k, kBlock) * kBlock),
-        parts_(pass.threads == Threads::One ? 1 : omp_get_max_threads()),
+        parts_(threads_of(pass)),
         x_{std::min(kGroup, grid_.count()), p_.x.c},
         dy_{x_.tiles, channels_} {}
 
   std::string name() const override { return "winograd"; }
-  std::string details() const override { return fmt::format("3x3 outputs, {} tiles", x_.tiles); }
+  std::string details() const override { return fmt::format("{}x{} outputs, {} tiles", R, S, x_.tiles); }
   int64_t workspace_bytes() const override { return parts_ * part_floats() * 4; }
 
   void run(const PassArgs& a) override {
     auto* parts = static_cast<float*>(a.workspace);
     parallel_for(parts_, [&](int64_t part) {
-      add_tiles(static_cast<const float*>(a.x), static_cast<const float*>(a.dy), grid_.count() * part / parts_,
-                grid_.count() * (part + 1) / parts_, parts + part * part_floats());
+      add_tiles(static_cast<const float*>(a.x), static_cast<const float*>(a.dy),
+                grid_.count() * part / parts_, grid_.count() * (part + 1) / parts_,
+                parts + part * part_floats());
     });
     parallel_for(p_.x.c, [&](int64_t c) {
       for (int64_t k = 0; k < p_.k; k += kLanes) write(parts + c * channels_ + k, c, k, a.dw, a.accumulate);
@@ -71,24 +71,18 @@ class WinogradWeights final : public PassPlan {
   // Row `row` of `factors` = the transformed pixels of a tile of dy; zeros beyond the picture.
   void transform_gradient(const float* dy, int64_t tile, float* factors, int64_t row) const {
     const Tile t = grid_.at(tile);
-    const int64_t height = std::min<int64_t>(kOutputs, grid_.height - t.row),
-                  width = std::min<int64_t>(kOutputs, grid_.width - t.column);
-    const float* from = dy + ((t.picture * grid_.height + t.row) * grid_.width + t.column) * p_.k;
+    const float* from = dy + grid_.offset(t);
     float* to = factors + row * dy_.row_stride();
     for (int64_t k = 0; k < p_.k; k += kLanes) {
-      Vector columns[kOutputs][kPoints];
-      for (int j = 0; j < kOutputs; ++j) {
-        Vector g[kOutputs];
-        for (int i = 0; i < kOutputs; ++i)
-          g[i] = i < height && j < width ? load(from + (i * grid_.width + j) * p_.k + k) : Vector{};
-        transform_long_filter(g, columns[j]);
-      }
-      for (int i = 0; i < kPoints; ++i) {
-        const Vector g[kOutputs] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-        Vector u[kPoints];
-        transform_long_filter(g, u);
-        for (int j = 0; j < kPoints; ++j) store(to + (i * kPoints + j) * dy_.product_stride() + k, u[j]);
-      }
+      Vector g[outputs_of(R)][outputs_of(S)], factor[kPoints][kPoints];
+      for (int i = 0; i < outputs_of(R); ++i)
+        for (int j = 0; j < outputs_of(S); ++j)
+          g[i][j] = i < t.rows && j < t.columns ? load_part(from + (i * grid_.y.w + j) * p_.k + k, p_.k - k)
+                                                : Vector{};
+      transform_filter(g, factor);
+      for (int i = 0; i < kPoints; ++i)
+        for (int j = 0; j < kPoints; ++j)
+          store(to + (i * kPoints + j) * dy_.product_stride() + k, factor[i][j]);
     }
   }
 
@@ -106,41 +100,39 @@ class WinogradWeights final : public PassPlan {
     int64_t c = 0;
     for (; c + kPixels <= p_.x.c; c += kPixels) rows(std::integral_constant<int, kPixels>{}, c);
     for (; c + 2 <= p_.x.c; c += 2) rows(std::integral_constant<int, 2>{}, c);
+    for (; c < p_.x.c; ++c) rows(std::integral_constant<int, 1>{}, c);
   }
 
   // The filter elements of input c and kLanes outputs from k on; sums: of the first part.
   void write(const float* sums, int64_t c, int64_t k, float* dw, bool add) const {
-    const int64_t stride = p_.x.c * channels_;
-    Vector columns[kPoints][kTaps], taps[kTaps][kTaps];
-    for (int j = 0; j < kPoints; ++j) {
-      Vector m[kPoints];
-      for (int i = 0; i < kPoints; ++i) {
-        m[i] = load(sums + (i * kPoints + j) * stride);
-        for (int64_t part = 1; part < parts_; ++part)
-          m[i] += load(sums + part * part_floats() + (i * kPoints + j) * stride);
+    Vector m[kPoints][kPoints], taps[R][S];
+    for (int i = 0; i < kPoints; ++i)
+      for (int j = 0; j < kPoints; ++j) {
+        const float* from = sums + (i * kPoints + j) * p_.x.c * channels_;
+        m[i][j] = load(from);
+        for (int64_t part = 1; part < parts_; ++part) m[i][j] += load(from + part * part_floats());
       }
-      transform_short_outputs(m, columns[j]);
-    }
-    for (int r = 0; r < kTaps; ++r) {
-      const Vector m[kPoints] = {columns[0][r], columns[1][r], columns[2][r],
-                                 columns[3][r], columns[4][r], columns[5][r]};
-      transform_short_outputs(m, taps[r]);
-    }
-    for (int r = 0; r < kTaps; ++r)
-      for (int s = 0; s < kTaps; ++s)
-        for (int lane = 0; lane < kLanes; ++lane) {
-          float& to = dw[((k + lane) * kTaps * kTaps + r * kTaps + s) * p_.x.c + c];
+    transform_outputs(m, taps);
+    for (int64_t lane = 0; lane < std::min<int64_t>(kLanes, p_.k - k); ++lane)
+      for (int r = 0; r < R; ++r)
+        for (int s = 0; s < S; ++s) {
+          float& to = dw[(((k + lane) * R + r) * S + s) * p_.x.c + c];
           to = add ? to + taps[r][s][lane] : taps[r][s][lane];
         }
   }
 
+  // By rows of pixels, so that rounding errors stay small.
   void sum_bias(const float* dy, float* db, bool add) const {
-    const int64_t pixels = p_.y().count() / p_.k;
-    parallel_for(p_.k / kLanes, [&](int64_t block) {
-      Vector sum = {};
-      for (int64_t i = 0; i < pixels; ++i) sum += load(dy + i * p_.k + block * kLanes);
-      float* to = db + block * kLanes;
-      store(to, add ? load(to) + sum : sum);
+    const Shape y = p_.y();
+    parallel_for(divide_up(y.c, kLanes), [&](int64_t block) {
+      const int64_t k = block * kLanes, lanes = y.c - k;
+      Vector sum = add ? load_part(db + k, lanes) : Vector{};
+      for (int64_t row = 0; row < y.n * y.h; ++row) {
+        Vector of_row = {};
+        for (int64_t i = 0; i < y.w; ++i) of_row += load_part(dy + (row * y.w + i) * y.c + k, lanes);
+        sum += of_row;
+      }
+      store_part(db + k, sum, lanes);
     });
   }
 
@@ -153,8 +145,10 @@ class WinogradWeights final : public PassPlan {
 
 }  // namespace
 
-std::unique_ptr<PassPlan> make_winograd_weights(const PassProblem& pass) {
-  return std::make_unique<WinogradWeights>(pass);
+std::unique_ptr<PassPlan> make_weights(const PassProblem& pass) {
+  return with_taps(pass.problem, [&](auto r, auto s) -> std::unique_ptr<PassPlan> {
+    return std::make_unique<WinogradWeights<r.value, s.value>>(pass);
+  });
 }
 
 }  // namespace chiaro::conv2d::winograd

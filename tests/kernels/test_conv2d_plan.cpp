@@ -83,9 +83,10 @@ TEST_CASE("conv2d: an implementation can be forced, an unknown one is refused") 
     CHECK(Plan::make(context, kProblem)->implementation() == "reference");
   }
   const ForcedImplementation force("conv2d:fft");
-  CHECK(error_of_make(kProblem) ==
-        "CHIARO_IMPL=conv2d:fft: no such implementation here, expected one of: columns, flipped, winograd, onednn, "
-        "widened, direct, reference");
+  CHECK(
+      error_of_make(kProblem) ==
+      "CHIARO_IMPL=conv2d:fft: no such implementation here, expected one of: columns, flipped, winograd, onednn, "
+      "widened, direct, reference");
 }
 
 TEST_CASE("conv2d: a forced implementation that declines says why") {
