@@ -118,9 +118,9 @@ inline bool can_force(const Problem& p, const std::string& implementation) {
 
 // mode: of both gradients. `implementation` "" = the plan's own choice.
 inline Results run_plan(const Problem& p, const Data& d, GradientMode mode,
-                        const std::string& implementation = "") {
+                        const std::string& implementation = "", int threads = 2) {
   const ForcedImplementation force(implementation.empty() ? "" : "conv2d:" + implementation);
-  Context context(2);
+  Context context(threads);
   const auto plan = Plan::make(context, p);
   Bytes x = to_bytes(d.x, p.dtype), dy = to_bytes(d.dy, p.y_dtype), w = to_bytes(d.w, DType::F32),
         b = to_bytes(d.b, DType::F32), y = to_bytes(d.old_y, p.y_dtype), dx = to_bytes(d.old_dx, p.dtype),

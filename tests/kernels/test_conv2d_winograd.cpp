@@ -65,6 +65,11 @@ TEST_CASE("conv2d winograd: few tiles, whose inputs the threads share") {
     CHECK(choice(p, Pass::BackwardData) == "winograd");
     CHECK(nmse(exact.y, found.y) <= 4e-12);
     CHECK(nmse(exact.dx, found.dx) <= 4e-12);
+    for (const int threads : {1, 8}) {
+      const Results other = run_plan(p, data, GradientMode::Overwrite, "", threads);
+      CHECK(other.y == found.y);
+      CHECK(other.dx == found.dx);
+    }
   }
 }
 
