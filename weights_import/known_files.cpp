@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 
 namespace chiaro {
 namespace {

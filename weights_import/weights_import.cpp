@@ -8,7 +8,7 @@
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
 #include "layers/networks/networks.hpp"
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/keras_vgg.hpp"
 #include "weights_import/matconvnet_upproj.hpp"
@@ -92,7 +92,7 @@ WeightsFile load_hdf5(const std::filesystem::path& path, const std::string& kind
 WeightsFile load_network(const std::filesystem::path& path, const std::string& kind,
                          const ImportOptions& options) {
   network_kind(kind, path.string());
-  const FileKind content = file_kind(path);
+  const FileKind content = file_kind(InputFile(path));
   switch (content) {
     case FileKind::Hdf5: {
       ImportOptions silent = options;

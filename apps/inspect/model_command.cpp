@@ -73,7 +73,7 @@ int run_foreign(const ModelOptions& options) {
 
 // Foreign formats of which the tensors can be listed without knowing the network.
 bool is_foreign(const std::string& path) {
-  switch (file_kind(path)) {
+  switch (file_kind(InputFile(path))) {
     case FileKind::Zip:
     case FileKind::Pickle:
     case FileKind::Numpy:
@@ -85,7 +85,7 @@ bool is_foreign(const std::string& path) {
   if (is_native(path)) return false;
   throw Error(
       "{}: is not chiaro's own weights file but {}; if it is a network in another format, add --as {}", path,
-      describe(file_kind(path)), listed(network_names(), "|"));
+      describe(file_kind(InputFile(path))), listed(network_names(), "|"));
 }
 
 // "fp32", "fp16"; "" for a file in another format, whose tensors may have been converted.

@@ -3,12 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <span>
 #include <string_view>
-
-#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {
@@ -59,18 +55,11 @@ FileKind kind_of(std::string_view head) {
 
 }  // namespace
 
-FileKind file_kind(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) throw Error("{}: no such file", path.string());
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error("{}: is a folder, expected a file", path.string());
-  }
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error("{}: cannot be read: {}", path.string(), std::strerror(errno));
+FileKind file_kind(const InputFile& file) {
   std::array<char, kHead> head;
-  in.read(head.data(), head.size());
-  return kind_of({head.data(), static_cast<std::size_t>(in.gcount())});
+  const auto size = static_cast<std::size_t>(std::min<std::int64_t>(file.bytes(), kHead));
+  file.read(0, std::as_writable_bytes(std::span(head).first(size)), "the beginning");
+  return kind_of({head.data(), size});
 }
 
 std::string describe(FileKind kind) {

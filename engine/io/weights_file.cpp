@@ -98,7 +98,7 @@ const NamedTensor* WeightsFile::find(std::string_view name) const {
 }
 
 bool is_native(const std::filesystem::path& path) {
-  if (file_kind(path) != FileKind::Hdf5) return false;
+  if (file_kind(InputFile(path)) != FileKind::Hdf5) return false;
   return says_native(H5Reader(path));
 }
 
@@ -120,9 +120,13 @@ WeightsFile read_weights(const std::filesystem::path& path) {
   weights.architecture = file.string_attribute("/", "architecture");
   weights.preprocess = file.string_attribute("/", "preprocess");
   weights.provenance = file.string_attribute("/", "provenance");
+  std::int64_t bytes = 0;
   for (const std::string& name : file.datasets("parameters")) {
     const std::string dataset = "parameters/" + name;
     weights.parameters.push_back({name, file.shape(dataset), file.floats(dataset)});
+    bytes += std::ssize(weights.parameters.back().values) * std::int64_t{sizeof(float)};
+    if (!file.can_hold(bytes))
+      throw Error("{}: its tensors claim more than a file of its size can hold: it is damaged", file.file());
   }
   check_contents(weights, file.file());
   return weights;

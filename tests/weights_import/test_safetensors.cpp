@@ -236,19 +236,19 @@ TEST_CASE("safetensors: one message per mistake") {
 
 TEST_CASE("safetensors: told from its contents") {
   const TemporaryFolder folder;
-  CHECK(file_kind(kTypesFile) == FileKind::Safetensors);
+  CHECK(file_kind(InputFile(kTypesFile)) == FileKind::Safetensors);
   put(folder / "cut", read_text(kTypesFile).substr(0, 20));
-  CHECK(file_kind(folder / "cut") == FileKind::Safetensors);
+  CHECK(file_kind(InputFile(folder / "cut")) == FileKind::Safetensors);
   // Headers of 640 and 35615 bytes: the files begin like a pickle and like gzip.
   for (const std::size_t length : {640, 35615}) {
     put(folder / "length", file_of("{}" + std::string(length - 2, ' '), 0));
-    CHECK(file_kind(folder / "length") == FileKind::Safetensors);
+    CHECK(file_kind(InputFile(folder / "length")) == FileKind::Safetensors);
     CHECK(open_tensor_file(folder / "length")->tensors().empty());
   }
   for (const char* text :
        {"", "<html>{}", "{\"json\": \"not safetensors\"}", "PK\x03\x04 a zip archive {}"}) {
     put(folder / "other", text);
-    CHECK(file_kind(folder / "other") != FileKind::Safetensors);
+    CHECK(file_kind(InputFile(folder / "other")) != FileKind::Safetensors);
   }
 }
 

@@ -6,7 +6,7 @@
 #include "engine/io/file_kind.hpp"
 #include "engine/io/h5_file.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/mat_v5.hpp"
 #include "weights_import/files/mat_v73.hpp"
 
@@ -190,7 +190,7 @@ std::vector<float> row_major(std::vector<float> values, const std::vector<std::i
 }  // namespace
 
 MatFile::MatFile(const std::filesystem::path& path) : file_(path.string()) {
-  const FileKind kind = file_kind(path);
+  const FileKind kind = file_kind(InputFile(path));
   if (kind == FileKind::Hdf5) {
     format_ = "MATLAB 7.3";
     bytes_ = static_cast<std::int64_t>(std::filesystem::file_size(path));

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/pickle.hpp"
 #include "weights_import/files/pickle_strided.hpp"
 #include "weights_import/files/tensor_file.hpp"

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 
 namespace chiaro {
 

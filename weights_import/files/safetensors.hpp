@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/io/weights_file.hpp"
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/tensor_file.hpp"
 
 namespace chiaro {

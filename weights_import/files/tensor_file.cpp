@@ -24,7 +24,7 @@ const TensorInfo* TensorFile::find(std::string_view name) const {
 }
 
 std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) {
-  const FileKind kind = file_kind(path);
+  const FileKind kind = file_kind(InputFile(path));
   switch (kind) {
     case FileKind::Zip:
       return open_torch_zip(path);

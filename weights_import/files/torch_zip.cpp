@@ -9,7 +9,7 @@
 
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/torch_state_dict.hpp"
 
 namespace chiaro {

@@ -15,7 +15,7 @@ namespace chiaro {
 
 class InputFile {
  public:
-  // A missing or unreadable file or a folder is an Error.
+  // A missing or unreadable file, a folder, a device and a pipe are Errors.
   explicit InputFile(const std::filesystem::path& path);
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
