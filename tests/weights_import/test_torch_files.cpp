@@ -97,6 +97,27 @@ TEST_CASE("torch_files: a state dict inside a checkpoint, or from DataParallel")
   }
 }
 
+TEST_CASE("torch_files: inert objects beside the weights are skipped over, code is refused") {
+  for (const std::string protocol : {"2", "3", "4", "5"}) {
+    CAPTURE(protocol);
+    const auto file = open_tensor_file(python_file("inert_p" + protocol + ".pth"));
+    CHECK(values_of(*file, "a") == ramp(2, 1));
+  }
+  CHECK(contains(problem_of("refused_getattr.pth"), "wants __builtin__.getattr, which"));
+  CHECK(contains(problem_of("refused_eval.pth"), "wants __builtin__.eval, which"));
+  CHECK(contains(problem_of("refused_partial.pth"), "wants functools.partial, which"));
+}
+
+TEST_CASE("torch_files: a network is the same behind any wrapper") {
+  for (const std::string format : {"zip", "legacy"})
+    for (int i = 0; i < 8; ++i) {
+      CAPTURE(i);
+      const auto file = open_tensor_file(python_file(fmt::format("wrapped{}_{}.pth", i, format)));
+      CHECK(file->find("features.0.weight")->shape == Extents{2, 3, 3, 3});
+      CHECK(values_of(*file, "features.2.bias") == ramp(2, 7));
+    }
+}
+
 TEST_CASE("torch_files: big-endian machines, PyTorch 2's untyped storages, PyTorch 0.3's views") {
   CHECK(values_of(*open_tensor_file(python_file("big_endian.pth")), "a") == ramp(3));
   const auto untyped = open_tensor_file(python_file("untyped.pth"));

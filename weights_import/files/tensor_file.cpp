@@ -1,6 +1,8 @@
 #include "weights_import/files/tensor_file.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <unordered_set>
 
 #include "engine/io/file_kind.hpp"
 #include "kernels/base/error.hpp"
@@ -23,7 +25,48 @@ const TensorInfo* TensorFile::find(std::string_view name) const {
   return found == tensors_.end() ? nullptr : &*found;
 }
 
-std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) {
+namespace {
+
+// What PyTorch's own wrappers call the module inside, wherever they stand: features.module.0.weight.
+bool is_wrapper(std::string_view part) {
+  constexpr std::string_view kParts[] = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
+  return std::ranges::find(kParts, part) != std::end(kParts);
+}
+
+std::string without_wrappers(std::string_view name) {
+  std::string kept;
+  while (!name.empty()) {
+    const std::size_t size = std::min(name.find('.'), name.size() - 1) + 1;
+    const std::string_view part = name.substr(0, size);
+    if (size == name.size() || !is_wrapper(part.substr(0, size - 1))) kept += part;
+    name.remove_prefix(size);
+  }
+  return kept;
+}
+
+// "net." where a wrapper holds the network under one name: it stands before all tensors but counters, and what follows is a
+// layer and its parameter. The number of a layer in a Sequential is no name that a network begins with.
+std::string_view common_prefix(const std::vector<TensorInfo>& tensors) {
+  std::string_view prefix;
+  for (const TensorInfo& tensor : tensors) {
+    const std::string_view name = tensor.name;
+    const std::size_t dot = name.find('.');
+    if (dot == name.npos && tensor.shape.empty()) continue;
+    if (prefix.empty() && dot != name.npos) prefix = name.substr(0, dot + 1);
+    const std::string_view rest = name.substr(std::min(prefix.size(), name.size()));
+    const bool layer = rest.find('.') != rest.npos &&
+                       (prefix != "features." || !std::isdigit(static_cast<unsigned char>(rest[0])));
+    if (prefix.empty() || !name.starts_with(prefix) || !layer) return {};
+  }
+  return prefix;
+}
+
+bool distinct(const std::vector<TensorInfo>& tensors) {
+  std::unordered_set<std::string_view> names;
+  return std::ranges::all_of(tensors, [&](const TensorInfo& t) { return names.insert(t.name).second; });
+}
+
+std::unique_ptr<TensorFile> open_container(const std::filesystem::path& path) {
   const FileKind kind = file_kind(InputFile(path));
   switch (kind) {
     case FileKind::Zip:
@@ -50,6 +93,23 @@ std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) 
       "{}: no tensors can be read from it: it is {}; expected a PyTorch state dict (.pth), a safetensors "
       "file or a NumPy dictionary (.npy)",
       path.string(), describe(kind));
+}
+
+}  // namespace
+
+void TensorFile::clean_names() {
+  std::vector<TensorInfo> cleaned = tensors_;
+  for (TensorInfo& tensor : cleaned) tensor.name = without_wrappers(tensor.name);
+  for (std::string prefix; !(prefix = common_prefix(cleaned)).empty();)
+    for (TensorInfo& tensor : cleaned)
+      if (tensor.name.starts_with(prefix)) tensor.name.erase(0, prefix.size());
+  if (distinct(cleaned)) tensors_ = std::move(cleaned);
+}
+
+std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) {
+  auto file = open_container(path);
+  file->clean_names();
+  return file;
 }
 
 }  // namespace chiaro

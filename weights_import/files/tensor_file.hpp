@@ -1,6 +1,9 @@
 // A file of named tensors, whatever its format: names, shapes and types are known at once, values are read
 // one tensor at a time, so that importing never holds the file twice.
 //
+// Names are those that the network itself gives: what DistributedDataParallel, torch.compile, Lightning and people's own
+// wrappers put before or between ("module.", "_orig_mod.", "model.net.", ...) is taken away, whatever the container.
+//
 // Values come in row-major order as fp32, whatever strides and type the file has. Reading can throw Error
 // (the file ends too early, a type that cannot be read); messages begin with the file's name.
 #pragma once
@@ -36,6 +39,12 @@ class TensorFile {
 
   // All values of tensors()[index].
   std::vector<float> read(std::size_t index) const { return read_values(index); }
+  std::vector<float> read(const TensorInfo& info) const {  // one of tensors()
+    return read(static_cast<std::size_t>(&info - tensors_.data()));
+  }
+
+  // Called once, when the file is opened. Names stay where two would become the same.
+  void clean_names();
 
  protected:
   TensorFile(std::string file, std::string format, std::int64_t bytes)
