@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/base/error.hpp"
 #include "engine/io/input_file.hpp"
+#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {

@@ -36,7 +36,8 @@ FileKind kind_of(std::string_view head) {
   if (head.empty()) return FileKind::Empty;
   if (is_safetensors(head)) return FileKind::Safetensors;
   if (head.starts_with(kHdf5Signature)) return FileKind::Hdf5;
-  if (head.size() >= kHead && head.substr(512, 8) == kHdf5Signature) return FileKind::Hdf5;
+  if (head.size() >= kHead && head.substr(512, 8) == kHdf5Signature)
+    return head.starts_with("MATLAB 7.3") ? FileKind::Matlab73 : FileKind::Hdf5;
   if (head.starts_with("PK\x03\x04")) return FileKind::Zip;
   if (head.starts_with("\x1f\x8b")) return FileKind::Gzip;
   if (head.starts_with("\x93NUMPY")) return FileKind::Numpy;
@@ -78,6 +79,8 @@ std::string describe(FileKind kind) {
       return "a NumPy .npy file";
     case FileKind::Matlab:
       return "a MATLAB 5 .mat file";
+    case FileKind::Matlab73:
+      return "a MATLAB 7.3 .mat file";
     case FileKind::Jpeg:
       return "a JPEG picture";
     case FileKind::Png:

@@ -14,7 +14,8 @@ enum class FileKind {
   Gzip,
   Pickle,  // also PyTorch < 1.6 .pth
   Numpy,
-  Matlab,  // MATLAB 5 .mat
+  Matlab,    // MATLAB 5 .mat
+  Matlab73,  // MATLAB 7.3 .mat: HDF5 behind a text header
   Jpeg,
   Png,
   Html,

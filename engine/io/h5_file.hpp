@@ -57,6 +57,7 @@ class H5Reader {
   std::vector<std::string> datasets(const std::string& group = "/") const;
 
   Shape shape(const std::string& dataset) const;
+  bool holds_floats(const std::string& dataset) const;
   std::int64_t element_bytes(
       const std::string& dataset) const;  // as stored; of floating point, the precision
   // Throws "<file>: dataset '/a' has shape (3,3,3,32), expected (3,3,3,64)"; -1 expects any extent.

@@ -82,7 +82,8 @@ H5Reader::H5Reader(const std::filesystem::path& path) : file_(path.string()) {
   h5::silence();
   const InputFile input(path);
   const FileKind kind = file_kind(input);
-  if (kind != FileKind::Hdf5) throw Error("{}: is not an HDF5 file: it is {}", file_, describe(kind));
+  if (kind != FileKind::Hdf5 && kind != FileKind::Matlab73)
+    throw Error("{}: is not an HDF5 file: it is {}", file_, describe(kind));
   file_bytes_ = input.bytes();
   // Locks fail on many network and read-only file systems; files appear complete by renaming, so none is
   // needed.
@@ -183,8 +184,9 @@ void H5Reader::check_storage(const std::string& path, const H5Handle& dataset) c
                                                nullptr, 0, nullptr, nullptr);
     if (filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE || filter == H5Z_FILTER_FLETCHER32)
       continue;
-    throw Error("{}: dataset '{}' is packed by HDF5 filter {}, expected gzip: refused; save it again with gzip",
-                file_, path, filter);
+    throw Error(
+        "{}: dataset '{}' is packed by HDF5 filter {}, expected gzip: refused; save it again with gzip",
+        file_, path, filter);
   }
   if (layout != H5D_CHUNKED) return;
   const H5Handle type(H5Dget_type(dataset.get()));
@@ -198,6 +200,12 @@ H5Reader::Shape H5Reader::shape(const std::string& dataset) const {
   const H5Handle handle = open_dataset(dataset);
   const H5Handle space(H5Dget_space(handle.get()));
   return shape_of(space.get());
+}
+
+bool H5Reader::holds_floats(const std::string& dataset) const {
+  const H5Handle handle = open_dataset(dataset);
+  const H5Handle type(H5Dget_type(handle.get()));
+  return H5Tget_class(type.get()) == H5T_FLOAT;
 }
 
 std::int64_t H5Reader::element_bytes(const std::string& dataset) const {

@@ -30,6 +30,10 @@ InputFile::~InputFile() {
   ::close(descriptor_);
 }
 
+int InputFile::duplicate() const {
+  return ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+}
+
 void InputFile::check_range(std::int64_t offset, std::int64_t bytes, const char* what) const {
   if (offset >= 0 && bytes >= 0 && bytes <= bytes_ && offset <= bytes_ - bytes) return;
   throw Error(

@@ -254,7 +254,8 @@ TEST_CASE("h5_file: another file is never opened, nothing is unpacked by plugins
       {"soft_link", "'/images' is a soft link, which is not followed: refused"},
       {"external_storage", "dataset '/images' keeps its values in other files: refused"},
       {"virtual", "dataset '/images' keeps its values in other files: refused"},
-      {"plugin", "dataset '/images' is packed by HDF5 filter 32000, expected gzip: refused; save it again with gzip"},
+      {"plugin",
+       "dataset '/images' is packed by HDF5 filter 32000, expected gzip: refused; save it again with gzip"},
       {"huge_chunk", "dataset '/images' claims shape (1,32768,21845,3), more than a file of"}};
   for (const auto& [name, problem] : refused) {
     const std::filesystem::path path = folder / (std::string(name) + ".h5");
@@ -263,7 +264,8 @@ TEST_CASE("h5_file: another file is never opened, nothing is unpacked by plugins
     CHECK(begins(error_of([&] { H5Reader(path).bytes("images"); })) == expected);
     CHECK(begins(error_of([&] { PackedImages photos(path); })) == expected);
   }
-  CHECK(contains(error_of([&] { H5Reader(folder / "soft_link.h5").datasets(); }), "'/images' is a soft link"));
+  CHECK(
+      contains(error_of([&] { H5Reader(folder / "soft_link.h5").datasets(); }), "'/images' is a soft link"));
 }
 
 }  // namespace

@@ -61,8 +61,10 @@ TEST_CASE("pickle: numbers of all protocols") {
   CHECK(Parsed("F1.5\n.").root().is(PickleKind::Float));
   CHECK(Parsed("G\x3f\xf8\x00\x00\x00\x00\x00\x00."s).root().is(PickleKind::Float));
   CHECK(Parsed("N.").root().is(PickleKind::None));
-  CHECK(contains(error_of([] { integer("\x8a\x09" + "123456789."s); }), "it is bytes, expected a whole number"));
-  CHECK(contains(error_of([] { integer("L99999999999999999999L\n."); }), "it is bytes, expected a whole number"));
+  CHECK(contains(error_of([] { integer("\x8a\x09" + "123456789."s); }),
+                 "it is bytes, expected a whole number"));
+  CHECK(contains(error_of([] { integer("L99999999999999999999L\n."); }),
+                 "it is bytes, expected a whole number"));
   CHECK(contains(refusal("I12x\n."), "malformed whole number"));
   CHECK(contains(refusal("I99999999999999999999\n."), "malformed whole number"));
 }

@@ -159,7 +159,7 @@ TEST_CASE("torch_files: files of other kinds are named") {
   };
   CHECK(contains(problem("<!DOCTYPE html><html>"), "it is a web page (HTML): the download went wrong"));
   CHECK(contains(problem("version https://git-lfs.github.com/spec/v1\n"), "it is a Git LFS pointer"));
-  CHECK(contains(problem(""), "it is empty; expected a PyTorch state dict"));
+  CHECK(contains(problem(""), "it is empty; expected chiaro's own file"));
   CHECK(contains(problem("\x89PNG\r\n\x1a\n and so on"), "it is a PNG picture"));
   std::string tar(512, '\0');
   tar.replace(0, 8, "sys_info").replace(257, 5, "ustar");

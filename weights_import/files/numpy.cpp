@@ -431,8 +431,8 @@ class NumpyDictionary : public TensorFile {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_numpy_dictionary(const std::filesystem::path& path) {
-  return std::make_unique<NumpyDictionary>(std::make_unique<InputFile>(path));
+std::unique_ptr<TensorFile> open_numpy_dictionary(std::unique_ptr<InputFile> input) {
+  return std::make_unique<NumpyDictionary>(std::move(input));
 }
 
 }  // namespace chiaro

@@ -119,8 +119,10 @@ bool PickleMachine::step_number(Opcode opcode) {
     case Opcode::Long4: {
       const std::uint64_t bytes = input_.little(opcode == Opcode::Long1 ? 1 : 4);
       if (bytes == 0 || bytes > 8) {
-        if (bytes == 0) integer(0);
-        else push_from_input(PickleKind::Bytes, bytes);  // such as a UUID's
+        if (bytes == 0)
+          integer(0);
+        else
+          push_from_input(PickleKind::Bytes, bytes);  // such as a UUID's
         return true;
       }
       const int unused = 64 - 8 * static_cast<int>(bytes);  // the shifts extend the sign

@@ -6,10 +6,13 @@
 
 #include "engine/io/file_kind.hpp"
 #include "kernels/base/error.hpp"
+#include "weights_import/files/hdf5_file.hpp"
+#include "weights_import/files/mat_file.hpp"
 #include "weights_import/files/numpy.hpp"
 #include "weights_import/files/safetensors.hpp"
 #include "weights_import/files/torch_legacy.hpp"
 #include "weights_import/files/torch_zip.hpp"
+#include "weights_import/trial.hpp"
 
 namespace chiaro {
 
@@ -29,7 +32,8 @@ namespace {
 
 // What PyTorch's own wrappers call the module inside, wherever they stand: features.module.0.weight.
 bool is_wrapper(std::string_view part) {
-  constexpr std::string_view kParts[] = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
+  constexpr std::string_view kParts[] = {"module", "_orig_mod", "_fsdp_wrapped_module",
+                                         "_checkpoint_wrapped_module"};
   return std::ranges::find(kParts, part) != std::end(kParts);
 }
 
@@ -66,33 +70,38 @@ bool distinct(const std::vector<TensorInfo>& tensors) {
   return std::ranges::all_of(tensors, [&](const TensorInfo& t) { return names.insert(t.name).second; });
 }
 
-std::unique_ptr<TensorFile> open_container(const std::filesystem::path& path) {
-  const FileKind kind = file_kind(InputFile(path));
+std::unique_ptr<TensorFile> open_container(std::unique_ptr<InputFile> input, FileKind kind) {
   switch (kind) {
+    case FileKind::Hdf5:
+      return std::make_unique<Hdf5File>(std::move(input));
+    case FileKind::Matlab:
+    case FileKind::Matlab73:
+      return std::make_unique<MatFile>(std::move(input), kind);
     case FileKind::Zip:
-      return open_torch_zip(path);
+      return open_torch_zip(std::move(input));
     case FileKind::Pickle:
-      return open_torch_legacy(path);
+      return open_torch_legacy(std::move(input));
     case FileKind::Numpy:
-      return open_numpy_dictionary(path);
+      return open_numpy_dictionary(std::move(input));
     case FileKind::Safetensors:
-      return open_safetensors(path);
-    case FileKind::Binary:
-    case FileKind::Text:
-      if (is_torch_tar(path)) {
-        throw Error(
-            "{}: is a tar archive, as PyTorch before 0.1.10 wrote them: load it with a PyTorch that still "
-            "can and save it again with torch.save",
-            path.string());
-      }
-      break;
+      return std::make_unique<SafetensorsFile>(std::move(input));
     default:
       break;
   }
+  const std::string& name = input->name();
+  if (is_torch_tar(*input))
+    throw Error(
+        "{}: is a tar archive, as PyTorch before 0.1.10 wrote them: load it with a PyTorch that still "
+        "can and save it again with torch.save",
+        name);
+  if (kind == FileKind::Binary && is_mat_v4(*input))
+    throw Error(
+        "{}: is a MATLAB 4 file, which is not supported: load it in MATLAB or Octave and save it with -v7",
+        name);
   throw Error(
-      "{}: no tensors can be read from it: it is {}; expected a PyTorch state dict (.pth), a safetensors "
-      "file or a NumPy dictionary (.npy)",
-      path.string(), describe(kind));
+      "{}: no weights can be read from it: it is {}; expected chiaro's own file, Keras' HDF5, a PyTorch state dict "
+      "(.pth), safetensors, a NumPy dictionary (.npy) or MATLAB's .mat",
+      name, describe(kind));
 }
 
 }  // namespace
@@ -106,10 +115,17 @@ void TensorFile::clean_names() {
   if (distinct(cleaned)) tensors_ = std::move(cleaned);
 }
 
-std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path) {
-  auto file = open_container(path);
-  file->clean_names();
-  return file;
+std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path,
+                                             const std::function<void(const TensorFile&)>& trial) {
+  auto input = std::make_unique<InputFile>(path);
+  const FileKind kind = file_kind(*input);
+  const auto open = [&] {
+    auto file = open_container(std::move(input), kind);
+    file->clean_names();
+    return file;
+  };
+  if (kind == FileKind::Hdf5 || kind == FileKind::Matlab73) try_in_child(path, [&] { trial(*open()); });
+  return open();
 }
 
 }  // namespace chiaro

@@ -9,6 +9,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,8 +60,14 @@ class TensorFile {
   std::int64_t bytes_;
 };
 
-// Opens any of the formats by its contents: PyTorch zip and legacy state dicts, safetensors, NumPy
-// dictionaries. Everything else is an Error that says what the file is.
-std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
+// The one door for weights: opens a file and decides by its contents, once, which container it is. chiaro's own files,
+// Keras' and other HDF5, MATLAB, PyTorch zip and legacy state dicts, safetensors, NumPy dictionaries; everything else is an
+// Error that says what the file is.
+//
+// trial: what will be done with the file. HDF5 is opened, and that tried, in a child process first (trial.hpp), because the
+// library does not survive all damaged files.
+std::unique_ptr<TensorFile> open_tensor_file(
+    const std::filesystem::path& path,
+    const std::function<void(const TensorFile&)>& trial = [](const TensorFile&) {});
 
 }  // namespace chiaro
