@@ -15,6 +15,8 @@
 
 namespace chiaro {
 
+class InputFile;
+
 std::string shape_text(std::span<const std::int64_t> shape);  // "(3,3,3,64)"
 
 // Owns any HDF5 identifier.
@@ -46,6 +48,7 @@ class H5Reader {
 
   // A missing file, a folder, a device, a file of another kind (named) and a truncated file are errors.
   explicit H5Reader(const std::filesystem::path& path);
+  explicit H5Reader(const InputFile& input);  // whose kind was found to be HDF5
 
   const std::string& file() const { return file_; }  // as given, for messages
 

@@ -78,18 +78,25 @@ H5Handle::~H5Handle() {
   if (id_ >= 0) H5Idec_ref(id_);
 }
 
-H5Reader::H5Reader(const std::filesystem::path& path) : file_(path.string()) {
-  h5::silence();
-  const InputFile input(path);
+namespace {
+
+const InputFile& checked_hdf5(const InputFile& input) {
   const FileKind kind = file_kind(input);
-  if (kind != FileKind::Hdf5 && kind != FileKind::Matlab73)
-    throw Error("{}: is not an HDF5 file: it is {}", file_, describe(kind));
-  file_bytes_ = input.bytes();
+  if (kind == FileKind::Hdf5 || kind == FileKind::Matlab73) return input;
+  throw Error("{}: is not an HDF5 file: it is {}", input.name(), describe(kind));
+}
+
+}  // namespace
+
+H5Reader::H5Reader(const std::filesystem::path& path) : H5Reader(checked_hdf5(InputFile(path))) {}
+
+H5Reader::H5Reader(const InputFile& input) : file_(input.name()), file_bytes_(input.bytes()) {
+  h5::silence();
   // Locks fail on many network and read-only file systems; files appear complete by renaming, so none is
   // needed.
   const H5Handle access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_file_locking(access.get(), false, true);
-  handle_ = H5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+  handle_ = H5Handle(H5Fopen(file_.c_str(), H5F_ACC_RDONLY, access.get()));
   if (!handle_) {
     throw Error("{}: this HDF5 file of {} bytes is truncated or damaged; copy or download it again", file_,
                 file_bytes_);

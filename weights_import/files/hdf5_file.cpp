@@ -26,7 +26,7 @@ ElementType type_of(std::int64_t bytes) {
 
 }  // namespace
 
-Hdf5File::Hdf5File(std::unique_ptr<InputFile> input) : Hdf5File(H5Reader(input->name()), input->bytes()) {}
+Hdf5File::Hdf5File(std::unique_ptr<InputFile> input) : Hdf5File(H5Reader(*input), input->bytes()) {}
 
 Hdf5File::Hdf5File(H5Reader reader, std::int64_t bytes)
     : TensorFile(reader.file(), format_of(what_it_holds(reader)), bytes),

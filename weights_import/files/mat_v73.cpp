@@ -24,7 +24,7 @@ bool is_number_class(const std::string& type) {
 class MatV73Reader : public MatReader {
  public:
   explicit MatV73Reader(const InputFile& input)
-      : file_(input.name()), file_bytes_(input.bytes()), budget_(input.name(), file_bytes_) {}
+      : file_(input), file_bytes_(input.bytes()), budget_(input.name(), file_bytes_) {}
 
   MatValue parse() override {
     if (file_.exists(kReferenced)) {
