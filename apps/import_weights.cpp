@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/model_path.hpp"
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
@@ -65,6 +66,7 @@ void write(const Options& options, const WeightsFile& weights) {
 
 int run(Options& options) {
   options.import.progress = progress_line();
+  options.source = find_model(options.source, shipped_models()).string();
   WeightsFile weights = load_network(options.source, options.kind, options.import);
   weights.provenance = with_source(weights.provenance, options.source);
   const bool keeps_styles = options.style.empty() &&
@@ -104,7 +106,9 @@ int main(int argc, char** argv) {
       "  import_weights base.h5 --as transform_net --style wave=0.6,the_scream=0.4 -o mixed.onnx",
       "import_weights"};
   Options options;
-  app.add_option("SRC", options.source, "weights as downloaded, or chiaro's own file")->required();
+  app.add_option("SRC", options.source,
+                 "weights as downloaded, chiaro's own file, or the name of a model that comes with chiaro")
+      ->required();
   app.add_option("--as", options.kind,
                  "the network that it holds: vgg19, vgg16, resnet_upproj or transform_net")
       ->required()

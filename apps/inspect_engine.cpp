@@ -1,8 +1,15 @@
 // inspect_engine COMMAND: shows what is inside models, networks and training runs.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
+#include "engine/suggest.hpp"
 #include "kernels/base/build_config.hpp"
 
 int main(int argc, char** argv) {
@@ -18,6 +25,16 @@ int main(int argc, char** argv) {
   chiaro::add_depth_command(app, chosen);
   chiaro::add_gradients_command(app, chosen);
   chiaro::add_plan_command(app, chosen);
+  // CLI11 would only say that a command is needed.
+  if (argc > 1 && argv[1][0] != '-') {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+    if (std::ranges::find(commands, argv[1]) == commands.end()) {
+      fmt::print(stderr, "inspect_engine: no command '{}', expected {}{}\n", argv[1],
+                 chiaro::listed(commands), chiaro::did_you_mean(argv[1], commands));
+      return 2;
+    }
+  }
   app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
   return chiaro::run_program(app, argc, argv, [&] { return chosen(); });
 }

@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/program.hpp"
 #include "engine/data/photo_list.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/packed_images.hpp"
+#include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
 
@@ -100,12 +102,9 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "height and width of every packed picture, in pixels")
       ->capture_default_str()
       ->check(CLI::Range(1, 8192));
-  CLI11_PARSE(app, argc, argv);
-  try {
+  app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
+  return chiaro::run_program(app, argc, argv, [&] {
     pack(options);
     return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "pack_images: {}\n", error.what());
-    return 1;
-  }
+  });
 }

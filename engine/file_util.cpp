@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 std::string read_text(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) throw Error("{}: is a folder, expected a file", path.string());
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+    throw Error("{}: is not a regular file", path.string());
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error("{}: cannot be read: {}", path.string(), std::strerror(errno));

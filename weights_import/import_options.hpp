@@ -4,7 +4,11 @@
 #include <functional>
 #include <string>
 
+#include "engine/io/weights_file.hpp"
+
 namespace chiaro {
+
+class Hdf5File;
 
 struct ImportOptions {
   // How the pictures must be prepared for a VGG whose file does not say it: "torch" (RGB/255, torchvision's
@@ -14,6 +18,8 @@ struct ImportOptions {
   std::string preprocess = "auto";
   // Which convention of padding a ResNet-UpProj was trained with: "nyu", "make3d", "auto" (told by the file).
   std::string padding = "auto";
+  // Makes a network of a checkpoint of a training; without it, checkpoints are refused.
+  std::function<WeightsFile(const Hdf5File&)> checkpoint;
   // Called before each tensor is read, with the bytes of values read so far and in all.
   std::function<void(std::int64_t done, std::int64_t total)> progress;
 };

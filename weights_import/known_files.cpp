@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "engine/io/input_file.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
 
 namespace chiaro {
 namespace {

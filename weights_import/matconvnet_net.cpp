@@ -1,7 +1,6 @@
 #include "weights_import/matconvnet_net.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
@@ -45,11 +44,6 @@ std::vector<float> filters_krsc(const MatFile& file, const MatValue& filters) {
     for (std::int64_t i = 0; i < RSC; ++i) krsc[k * RSC + i] = rsck[i * K + k];
   }
   return krsc;
-}
-
-void check_finite(const MatFile& file, const std::vector<float>& values, const std::string& what) {
-  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
-  throw Error("{}: {} holds NaN or infinity: the file is damaged, download it again", file.file(), what);
 }
 
 }  // namespace chiaro

@@ -32,7 +32,4 @@ std::vector<std::int64_t> filter_shape(const MatValue& filters);
 // A filter bank as (out, rows, columns, in).
 std::vector<float> filters_krsc(const MatFile& file, const MatValue& filters);
 
-// Error when a value is NaN or infinite. what: "layer 'conv1_1'".
-void check_finite(const MatFile& file, const std::vector<float>& values, const std::string& what);
-
 }  // namespace chiaro

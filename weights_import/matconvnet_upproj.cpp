@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -105,7 +106,7 @@ class UpprojReader {
     const std::vector<std::int64_t>* shape = shape_of(name);
     std::vector<float> values =
         param.role == DagnnRole::Filters ? filters_krsc(file_, *param.value) : file_.floats(*param.value);
-    check_finite(file_, values, "parameter '" + param.name + "'");
+    check_finite(param.name, values, file_.file());
     if (param.role == DagnnRole::Moments) return add_moments(param, values);
     if (shape) {
       tensors_.push_back({name, *shape, std::move(values)});
@@ -210,13 +211,11 @@ std::string epsilon_note(const MatFile& file, const Dagnn& net) {
 
 }  // namespace
 
-WeightsFile import_matconvnet_upproj(const std::filesystem::path& path,
-                                     const std::optional<std::string>& padding,
+WeightsFile import_matconvnet_upproj(const MatFile& file, const std::optional<std::string>& padding,
                                      const MatConvNetProgress& progress) {
   if (padding && *padding != "nyu" && *padding != "make3d") {
     throw Error("padding \"{}\", expected \"nyu\" or \"make3d\"", *padding);
   }
-  const MatFile file(path);
   const MatValue& network = matconvnet_network(file, kUsualFiles);
   const Dagnn net = read_dagnn(file, network, kUsualFiles);
   const std::int64_t width = width_of(file, net);
@@ -228,11 +227,12 @@ WeightsFile import_matconvnet_upproj(const std::filesystem::path& path,
       .width = width, .padding = side == "nyu" ? ResnetUpproj::Side::Nyu : ResnetUpproj::Side::Make3d};
   weights.architecture = to_json(described);
   weights.preprocess = to_json(Preprocess{});
-  weights.provenance = nlohmann::ordered_json{{"source", path.filename().string()},
-                                              {"format", file.format() + " (MatConvNet DagNN)"},
-                                              {"tool", "chiaro import_matconvnet_upproj"},
-                                              {"note", epsilon_note(file, net)}}
-                           .dump();
+  weights.provenance =
+      nlohmann::ordered_json{{"source", std::filesystem::path(file.file()).filename().string()},
+                             {"format", file.format() + " (MatConvNet DagNN)"},
+                             {"tool", "chiaro import_matconvnet_upproj"},
+                             {"note", epsilon_note(file, net)}}
+          .dump();
   weights.parameters = in_order(UpprojReader(file, net, width).read(progress), parameters(described),
                                 "ResNet-UpProj", file.file());
   return weights;

@@ -11,7 +11,6 @@
 // Source: vlfeat/matconvnet, matlab/+dagnn, vl_nnbnorm; irolaina/FCRN-DepthPrediction, matlab/evaluate*.m and issue
 // #40.
 #pragma once
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -23,7 +22,7 @@ namespace chiaro {
 // Tensors in the order of upproj_tensors(); the width is that of the file. padding: "nyu" or "make3d"
 // overrides what the file says. Throws Error for a file that is not this network, saying what it is or lacks
 // and what was expected.
-WeightsFile import_matconvnet_upproj(const std::filesystem::path& path,
+WeightsFile import_matconvnet_upproj(const MatFile& file,
                                      const std::optional<std::string>& padding = std::nullopt,
                                      const MatConvNetProgress& progress = {});
 

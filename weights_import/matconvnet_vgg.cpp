@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "engine/io/h5_file.hpp"
@@ -142,7 +143,7 @@ std::array<double, 3> mean_of(const MatFile& file, const MatValue& network) {
                 file.file(), shape_text(image->shape));
   }
   const std::vector<float> values = file.floats(*image);
-  check_finite(file, values, "the mean picture 'averageImage'");
+  check_finite("averageImage", values, file.file());
   std::array<double, 3> mean{};
   for (std::size_t i = 0; i < values.size(); ++i) mean[i % 3] += values[i];
   for (double& m : mean) {
@@ -155,10 +156,8 @@ std::array<double, 3> mean_of(const MatFile& file, const MatValue& network) {
 
 }  // namespace
 
-WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
-                                  const MatConvNetProgress& progress) {
+WeightsFile import_matconvnet_vgg(const MatFile& file, int depth, const MatConvNetProgress& progress) {
   require(depth == 16 || depth == 19, "vgg: depth {} does not exist, expected 16 or 19", depth);
-  const MatFile file(path);
   const MatValue& network = matconvnet_network(file, usual_matlab_file(depth));
   const VggLayers layers(file, network, depth);
   if (layers.width() > kWidestVgg) {
@@ -180,8 +179,8 @@ WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
     if (progress) progress(done, total);
     std::vector<float> krsc = filters_krsc(file, *layer.filters);
     std::vector<float> biases = file.floats(*layer.biases);
-    check_finite(file, krsc, "layer '" + conv.name() + "'");
-    check_finite(file, biases, "layer '" + conv.name() + "'");
+    check_finite(conv.name() + " filters", krsc, file.file());
+    check_finite(conv.name() + " biases", biases, file.file());
     if (i == 0 && depth == 19)
       columns_first = is_caffe_vgg19_first_layer(with_channels_reversed(transposed(krsc, conv)));
     if (columns_first) krsc = transposed(krsc, conv);
@@ -193,10 +192,11 @@ WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
   weights.architecture =
       to_json(Vgg{.depth = depth, .width = layers.width(), .last_conv = convs.back().name()});
   weights.preprocess = to_json(Preprocess{mean_of(file, network), {1, 1, 1}, "caffe"});
-  weights.provenance = nlohmann::ordered_json{{"source", path.filename().string()},
-                                              {"format", file.format() + " (MatConvNet SimpleNN)"},
-                                              {"tool", "chiaro import_matconvnet_vgg"}}
-                           .dump();
+  weights.provenance =
+      nlohmann::ordered_json{{"source", std::filesystem::path(file.file()).filename().string()},
+                             {"format", file.format() + " (MatConvNet SimpleNN)"},
+                             {"tool", "chiaro import_matconvnet_vgg"}}
+          .dump();
   return weights;
 }
 

@@ -7,8 +7,6 @@
 // Filters are (rows, columns, in, out), see matconvnet_net.hpp. Where VGG-19's first layer turns out to be
 // the transpose of the released one, the file was written with columns first and is read so.
 #pragma once
-#include <filesystem>
-
 #include "engine/io/weights_file.hpp"
 #include "weights_import/matconvnet_net.hpp"
 
@@ -16,7 +14,6 @@ namespace chiaro {
 
 // depth: 16 or 19. Parameters and their order as import_keras_vgg() has them; the width is that of the file.
 // Throws Error for a file that is not this network, saying what it is or lacks and what was expected.
-WeightsFile import_matconvnet_vgg(const std::filesystem::path& path, int depth,
-                                  const MatConvNetProgress& progress = {});
+WeightsFile import_matconvnet_vgg(const MatFile& file, int depth, const MatConvNetProgress& progress = {});
 
 }  // namespace chiaro

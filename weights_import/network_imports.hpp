@@ -24,7 +24,8 @@ WeightsFile import_vgg(const TensorFile& file, int depth, const ImportOptions& o
 // with or without stage 5.
 WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& options);
 
-// One of the above. kind: a name of layers/networks/networks.hpp.
+// The network of any file: what it says itself that it is, or one of the above, Keras' or MatConvNet's.
+// kind: a name of layers/networks/networks.hpp.
 WeightsFile import_network(const TensorFile& file, const std::string& kind, const ImportOptions& options);
 
 }  // namespace chiaro

@@ -1,7 +1,6 @@
 #include "weights_import/onnx_export.hpp"
 
 #include <array>
-#include <cmath>
 
 #include "engine/file_util.hpp"
 #include "kernels/base/build_config.hpp"
@@ -135,11 +134,7 @@ void check(const WeightsFile& weights, const std::string& file) {
         "0..255 as it is",
         file, weights.preprocess);
   }
-  for (const NamedTensor& tensor : weights.parameters)
-    for (const float value : tensor.values)
-      if (!std::isfinite(value))
-        throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged",
-                    file, tensor.name);
+  for (const NamedTensor& tensor : weights.parameters) check_finite(tensor.name, tensor.values, file);
 }
 
 }  // namespace

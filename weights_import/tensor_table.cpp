@@ -1,7 +1,5 @@
 #include "weights_import/tensor_table.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
@@ -40,12 +38,6 @@ const TensorInfo& require_tensor(const TensorFile& file, const TensorMapping& ma
   return *found;
 }
 
-void check_finite(const TensorFile& file, const std::string& name, const std::vector<float>& values) {
-  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
-  throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged",
-              file.file(), name);
-}
-
 }  // namespace
 
 std::string guess_network(const TensorFile& file) {
@@ -80,8 +72,8 @@ std::vector<NamedTensor> read_tensors(const TensorFile& file, const std::vector<
     if (mapping.layout == TensorLayout::Zeros) continue;
     if (options.progress) options.progress(done, total);
     const TensorInfo& info = require_tensor(file, mapping);
-    const std::vector<float> values = file.read(static_cast<std::size_t>(&info - file.tensors().data()));
-    check_finite(file, info.name, values);
+    const std::vector<float> values = file.read(info);
+    check_finite(info.name, values, file.file());
     result.push_back(to_native(mapping, values));
     done += info.count() * element_bytes(ElementType::F32);
   }

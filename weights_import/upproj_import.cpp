@@ -73,10 +73,4 @@ WeightsFile import_resnet_upproj(const TensorFile& file, const ImportOptions& op
   return weights;
 }
 
-WeightsFile import_network(const TensorFile& file, const std::string& kind, const ImportOptions& options) {
-  if (kind == "transform_net") return import_transform_net(file, options);
-  if (kind == "resnet_upproj") return import_resnet_upproj(file, options);
-  return import_vgg(file, kind == "vgg16" ? 16 : 19, options);
-}
-
 }  // namespace chiaro

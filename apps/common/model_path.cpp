@@ -21,7 +21,8 @@ fs::path find_model(const std::string& model, const fs::path& shipped) {
         names.push_back(file.stem().string());
   std::sort(names.begin(), names.end());
   if (std::find(names.begin(), names.end(), model) != names.end()) return shipped / (model + ".h5");
-  throw Error("--model {}: no such file, and no model of this name comes with chiaro ({}){}", model,
+  if (fs::exists(model)) return model;  // a folder: what opens it says so
+  throw Error("{}: no such file, and no model of this name comes with chiaro ({}){}", model,
               names.empty() ? "none does" : "there are: " + listed(names), did_you_mean(model, names));
 }
 

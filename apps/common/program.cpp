@@ -3,8 +3,11 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "apps/common/waiting_threads.hpp"
 #include "kernels/base/build_config.hpp"
@@ -49,6 +52,23 @@ std::string precision_name(const Context& context, DType dtype) {
   return dtype == DType::F32 && context.tf32() ? "tf32" : name_of(dtype);
 }
 
+namespace {
+
+// The words of a command line from the last to the first, as CLI11 takes them; "-o=x" is "-o x".
+std::vector<std::string> words_of(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool assigns = word.size() > 2 && word[0] == '-' && word[1] != '-' && word[2] == '=';
+    if (assigns) words.push_back(word.substr(0, 2));
+    words.push_back(assigns ? word.substr(3) : word);
+  }
+  std::ranges::reverse(words);
+  return words;
+}
+
+}  // namespace
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   limit_spinning(argv);
   const std::string name = app.get_name();
@@ -56,7 +76,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
     return fmt::format("{}: {}; see --help\n", name, error.what());
   });
   try {
-    app.parse(argc, argv);
+    app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& e) {
     const int status = app.exit(e);
     return status == 0 ? 0 : 2;

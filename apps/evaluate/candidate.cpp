@@ -5,8 +5,8 @@
 #include <set>
 
 #include "apps/common/model_path.hpp"
+#include "apps/training/checkpoint_model.hpp"
 #include "engine/data/photo_list.hpp"
-#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
@@ -60,8 +60,7 @@ void require_distinct_names(const std::vector<CandidateSpec>& specs) {
 Candidate::Candidate(Context& context, CandidateSpec spec, DType dtype) : spec_(std::move(spec)) {
   if (spec_.kind == CandidateSpec::Kind::Model)
     styler_ = std::make_unique<PictureStyler>(
-        context, make_transform_model(load_network(spec_.path, "transform_net"), spec_.path, spec_.style),
-        dtype);
+        context, make_transform_model(load_style_network(spec_.path), spec_.path, spec_.style), dtype);
   else
     for (const auto& path : list_photos({spec_.path}))
       pictures_.emplace(fs::path(path).stem().string(), path);

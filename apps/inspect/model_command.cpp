@@ -2,18 +2,18 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/model_path.hpp"
 #include "apps/common/program.hpp"
 #include "apps/inspect/commands.hpp"
 #include "apps/stylize/memory_budget.hpp"
-#include "engine/io/file_kind.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
 #include "layers/networks/networks.hpp"
-#include "weights_import/files/tensor_file.hpp"
+#include "weights_import/files/hdf5_file.hpp"
 #include "weights_import/known_files.hpp"
+#include "weights_import/network_imports.hpp"
 #include "weights_import/tensor_table.hpp"
-#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
@@ -30,11 +30,6 @@ std::int64_t element_count(const NamedTensor& tensor) {
   return static_cast<std::int64_t>(tensor.values.size());
 }
 
-WeightsFile read_model(const ModelOptions& options) {
-  if (!options.kind.empty()) return load_network(options.file, options.kind);
-  return read_weights(options.file);
-}
-
 // The checksum, and what is known under it.
 void add_identity(const std::string& path, Json& json) {
   const std::string sha256 = sha256_of(path);
@@ -48,64 +43,45 @@ void print_identity(const Json& json) {
 }
 
 // A file of tensors in a foreign format, nothing converted: what a user needs to see to know what it is.
-int run_foreign(const ModelOptions& options) {
-  const auto file = open_tensor_file(options.file);
-  Json json{{"file", options.file}, {"format", file->format()}, {"looks_like", guess_network(*file)}};
-  json["file_bytes"] = file->bytes();
+int run_foreign(const ModelOptions& options, const TensorFile& file) {
+  Json json{{"file", options.file}, {"format", file.format()}, {"looks_like", guess_network(file)}};
+  json["file_bytes"] = file.bytes();
   add_identity(options.file, json);
   json["tensors"] = Json::array();
-  for (const TensorInfo& tensor : file->tensors())
+  for (const TensorInfo& tensor : file.tensors())
     json["tensors"].push_back(
         {{"name", tensor.name}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
   if (options.json) {
     fmt::print("{}\n", json.dump(2));
     return 0;
   }
-  fmt::print("{:<14}{}\n{:<14}{}\n", "format", file->format(), "looks like", guess_network(*file));
-  fmt::print("{:<14}{} bytes ({})\n", "file", file->bytes(), format_bytes(file->bytes()));
+  fmt::print("{:<14}{}\n{:<14}{}\n", "format", file.format(), "looks like", guess_network(file));
+  fmt::print("{:<14}{} bytes ({})\n", "file", file.bytes(), format_bytes(file.bytes()));
   print_identity(json);
   fmt::print("\n{:<40} {:<20} {}\n", "tensor", "shape", "type");
-  for (const TensorInfo& tensor : file->tensors())
+  for (const TensorInfo& tensor : file.tensors())
     fmt::print("{:<40} {:<20} {}\n", tensor.name, shape_text(tensor.shape), element_name(tensor.type));
   fmt::print("\nto read it as a network, add --as {}\n", listed(network_names(), "|"));
   return 0;
 }
 
-// Foreign formats of which the tensors can be listed without knowing the network.
-bool is_foreign(const std::string& path) {
-  switch (file_kind(path)) {
-    case FileKind::Zip:
-    case FileKind::Pickle:
-    case FileKind::Numpy:
-    case FileKind::Safetensors:
-      return true;
-    default:
-      break;
-  }
-  if (is_native(path)) return false;
-  throw Error(
-      "{}: is not chiaro's own weights file but {}; if it is a network in another format, add --as {}", path,
-      describe(file_kind(path)), listed(network_names(), "|"));
+bool is_own(const TensorFile& file) {
+  const auto* hdf5 = dynamic_cast<const Hdf5File*>(&file);
+  return hdf5 && hdf5->holds() == Hdf5File::Holds::Weights;
 }
 
-// "fp32", "fp16"; "" for a file in another format, whose tensors may have been converted.
-std::string stored_precision(const std::string& path, const WeightsFile& model) {
-  if (!is_native(path) || model.parameters.empty()) return "";
-  const H5Reader file(path);
-  return fmt::format("fp{}", 8 * file.element_bytes("parameters/" + model.parameters[0].name));
-}
-
-Json summary(const ModelOptions& options, const WeightsFile& model) {
+Json summary(const ModelOptions& options, const TensorFile& file, const WeightsFile& model) {
   std::int64_t parameters = 0;
   for (const auto& tensor : model.parameters) parameters += element_count(tensor);
   Json json{{"file", options.file},
             {"kind", model.kind},
             {"parameters", parameters},
             {"tensors", Json::array()},
-            {"file_bytes", std::filesystem::file_size(options.file)}};
+            {"file_bytes", file.bytes()}};
   add_identity(options.file, json);
-  if (const auto precision = stored_precision(options.file, model); !precision.empty())
-    json["precision"] = precision;
+  // Of a file in another format tensors may have been converted.
+  if (is_own(file) && !file.tensors().empty())
+    json["precision"] = fmt::format("fp{}", 8 * element_bytes(file.tensors()[0].type));
   json["architecture"] = Json::parse(model.architecture);
   json["preprocess"] = Json::parse(model.preprocess);
   json["provenance"] = Json::parse(model.provenance);
@@ -151,9 +127,17 @@ void print_tensors(const WeightsFile& model) {
 }
 
 int run_model(const ModelOptions& options) {
-  if (options.kind.empty() && is_foreign(options.file)) return run_foreign(options);
-  const WeightsFile model = read_model(options);
-  const Json json = summary(options, model);
+  const auto read = [&](const TensorFile& file) {
+    return options.kind.empty() ? read_weights(dynamic_cast<const Hdf5File&>(file).reader())
+                                : import_network(file, options.kind, {});
+  };
+  const auto is_foreign = [&](const TensorFile& file) { return options.kind.empty() && !is_own(file); };
+  const auto file = open_tensor_file(options.file, [&](const TensorFile& tried) {
+    if (!is_foreign(tried)) read(tried);
+  });
+  if (is_foreign(*file)) return run_foreign(options, *file);
+  const WeightsFile model = read(*file);
+  const Json json = summary(options, *file, model);
   if (options.json) {
     fmt::print("{}\n", json.dump(2));
     return 0;
@@ -173,13 +157,21 @@ void add_model_command(CLI::App& app, Command& chosen) {
       "  inspect_engine model runs/starry_night/model.h5 --tensors\n"
       "  inspect_engine model vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 --as vgg19\n"
       "  inspect_engine model candy.pth");
-  command->add_option("FILE", options->file, "weights file of any network")->required();
+  command
+      ->add_option("FILE", options->file,
+                   "weights file of any network, or the name of a model that comes with chiaro")
+      ->required();
   command->add_option("--as", options->kind, "for a file in another format: the network to read it as")
       ->check(CLI::IsMember(network_names()))
       ->type_name("KIND");
   auto* json = command->add_flag("--json", options->json, "everything but the values, for programs");
   command->add_flag("--tensors", options->tensors, "name, shape and range of every tensor")->excludes(json);
-  command->callback([options, &chosen] { chosen = [options] { return run_model(*options); }; });
+  command->callback([options, &chosen] {
+    chosen = [options] {
+      options->file = find_model(options->file, shipped_models()).string();
+      return run_model(*options);
+    };
+  });
 }
 
 }  // namespace chiaro

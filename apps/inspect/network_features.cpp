@@ -6,6 +6,8 @@
 #include <set>
 
 #include "apps/common/loss_weights.hpp"
+#include "apps/common/model_path.hpp"
+#include "apps/training/checkpoint_model.hpp"
 #include "apps/training/config.hpp"
 #include "engine/session.hpp"
 #include "engine/suggest.hpp"
@@ -13,7 +15,6 @@
 #include "layers/networks/loss_network.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "layers/networks/transform_net/transform_model.hpp"
-#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 
@@ -23,7 +24,7 @@ WeightsFile load_weights(const FeatureRequest& request) {
   if (request.net != "transform_net") return load_loss_weights(request.weights, request.net);
   if (request.weights == kRandomWeights)
     throw Error("--weights random: give the file of a transform network");
-  return load_network(request.weights, request.net);
+  return load_style_network(find_model(request.weights, shipped_models()));
 }
 
 // The layers by name. A loss network stops at the deepest of them.

@@ -18,10 +18,10 @@
 #include "apps/stylize/picture_styler.hpp"
 #include "apps/stylize/strip.hpp"
 #include "apps/stylize/stylize_jobs.hpp"
+#include "apps/training/checkpoint_model.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/memory.hpp"
-#include "weights_import/weights_import.hpp"
 
 namespace chiaro {
 namespace {
@@ -164,7 +164,7 @@ int stylize(const StylizeOptions& options) {
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
   const fs::path model_path = find_model(options.model, shipped_models());
-  const WeightsFile network = load_network(model_path, "transform_net");
+  const WeightsFile network = load_style_network(model_path);
   const std::vector<Look> looks = looks_of(network, options.style, model_path.string());
   require_distinct_results(jobs, looks);
   const std::int64_t available = options.memory_limit_mib > 0       ? options.memory_limit_mib << 20

@@ -78,7 +78,7 @@ void DepthTrainer::initialize(const TrainConfig& config) {
   initialize_resnet_upproj(params_, statistics_, network_, static_cast<std::uint64_t>(config.seed));
   const std::string& file = config.depth.encoder_weights;
   if (file.empty()) return;
-  const ImportedEncoder encoder = import_keras_resnet50(file);
+  const ImportedEncoder encoder = import_keras_resnet50(*open_tensor_file(file));
   require_encoder_preprocess(encoder.preprocess, file);
   load_encoder(params_, statistics_, network_, encoder.tensors, file);
 }

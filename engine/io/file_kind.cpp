@@ -3,12 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <span>
 #include <string_view>
-
-#include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {
@@ -40,7 +36,8 @@ FileKind kind_of(std::string_view head) {
   if (head.empty()) return FileKind::Empty;
   if (is_safetensors(head)) return FileKind::Safetensors;
   if (head.starts_with(kHdf5Signature)) return FileKind::Hdf5;
-  if (head.size() >= kHead && head.substr(512, 8) == kHdf5Signature) return FileKind::Hdf5;
+  if (head.size() >= kHead && head.substr(512, 8) == kHdf5Signature)
+    return head.starts_with("MATLAB 7.3") ? FileKind::Matlab73 : FileKind::Hdf5;
   if (head.starts_with("PK\x03\x04")) return FileKind::Zip;
   if (head.starts_with("\x1f\x8b")) return FileKind::Gzip;
   if (head.starts_with("\x93NUMPY")) return FileKind::Numpy;
@@ -59,18 +56,11 @@ FileKind kind_of(std::string_view head) {
 
 }  // namespace
 
-FileKind file_kind(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) throw Error("{}: no such file", path.string());
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error("{}: is a folder, expected a file", path.string());
-  }
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error("{}: cannot be read: {}", path.string(), std::strerror(errno));
+FileKind file_kind(const InputFile& file) {
   std::array<char, kHead> head;
-  in.read(head.data(), head.size());
-  return kind_of({head.data(), static_cast<std::size_t>(in.gcount())});
+  const auto size = static_cast<std::size_t>(std::min<std::int64_t>(file.bytes(), kHead));
+  file.read(0, std::as_writable_bytes(std::span(head).first(size)), "the beginning");
+  return kind_of({head.data(), size});
 }
 
 std::string describe(FileKind kind) {
@@ -89,6 +79,8 @@ std::string describe(FileKind kind) {
       return "a NumPy .npy file";
     case FileKind::Matlab:
       return "a MATLAB 5 .mat file";
+    case FileKind::Matlab73:
+      return "a MATLAB 7.3 .mat file";
     case FileKind::Jpeg:
       return "a JPEG picture";
     case FileKind::Png:

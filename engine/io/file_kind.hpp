@@ -1,8 +1,9 @@
 // What a file is, judged by its first bytes. Users hand over renamed, half-downloaded and web-page "weights";
 // the messages then say what the file is instead of what a parser stumbled over.
 #pragma once
-#include <filesystem>
 #include <string>
+
+#include "engine/io/input_file.hpp"
 
 namespace chiaro {
 
@@ -13,7 +14,8 @@ enum class FileKind {
   Gzip,
   Pickle,  // also PyTorch < 1.6 .pth
   Numpy,
-  Matlab,  // MATLAB 5 .mat
+  Matlab,    // MATLAB 5 .mat
+  Matlab73,  // MATLAB 7.3 .mat: HDF5 behind a text header
   Jpeg,
   Png,
   Html,
@@ -23,8 +25,7 @@ enum class FileKind {
   Binary,  // none of these
 };
 
-// Throws Error when path is missing, is a folder or cannot be read.
-FileKind file_kind(const std::filesystem::path& path);
+FileKind file_kind(const InputFile& file);
 
 // For messages: "a web page (HTML): the download went wrong".
 std::string describe(FileKind kind);

@@ -15,6 +15,8 @@
 
 namespace chiaro {
 
+class InputFile;
+
 std::string shape_text(std::span<const std::int64_t> shape);  // "(3,3,3,64)"
 
 // Owns any HDF5 identifier.
@@ -37,23 +39,28 @@ class H5Handle {
   std::int64_t id_ = -1;
 };
 
-// Reads one file. Nothing is allocated for a dataset before its size was compared with what is expected, or,
-// where the file itself says how large it is, with what a file of its length can hold.
+// Reads one file, and never another one: soft and external links, values in other files, virtual datasets and filters
+// that would be loaded from plugins are refused by name. Nothing is allocated for a dataset before its size was compared
+// with what is expected, or, where the file itself says how large it is, with what a file of its length can hold.
 class H5Reader {
  public:
   using Shape = std::vector<std::int64_t>;
 
-  // A missing file, a folder, a file of another kind (named) and a truncated file are errors.
+  // A missing file, a folder, a device, a file of another kind (named) and a truncated file are errors.
   explicit H5Reader(const std::filesystem::path& path);
+  explicit H5Reader(const InputFile& input);  // whose kind was found to be HDF5
 
   const std::string& file() const { return file_; }  // as given, for messages
 
   bool exists(const std::string& object) const;
+  // Whether a file of this size can be the packed form of so many bytes.
+  bool can_hold(std::int64_t bytes) const;
   // Names, not paths, in the order of creation where the group keeps it, else sorted.
   std::vector<std::string> groups(const std::string& group = "/") const;
   std::vector<std::string> datasets(const std::string& group = "/") const;
 
   Shape shape(const std::string& dataset) const;
+  bool holds_floats(const std::string& dataset) const;
   std::int64_t element_bytes(
       const std::string& dataset) const;  // as stored; of floating point, the precision
   // Throws "<file>: dataset '/a' has shape (3,3,3,32), expected (3,3,3,64)"; -1 expects any extent.
@@ -90,6 +97,7 @@ class H5Reader {
   std::vector<std::string> members(const std::string& group, int type) const;
   H5Handle open_dataset(const std::string& dataset) const;
   H5Handle open_attribute(const std::string& object, const std::string& name, std::int64_t count) const;
+  void check_storage(const std::string& path, const H5Handle& dataset) const;
   std::size_t bounded_count(const std::string& dataset, const Shape& shape, std::int64_t element_bytes) const;
   void read(const std::string& dataset, std::int64_t type_class, std::int64_t memory_type, void* out) const;
   void read_as_float(const std::string& dataset, std::span<float> out) const;

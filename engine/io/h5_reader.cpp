@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "engine/io/file_kind.hpp"
@@ -10,9 +11,8 @@
 namespace chiaro {
 namespace {
 
-// Deflate cannot shrink data by more than this factor, so a larger claim is a damaged or hostile file.
-constexpr std::int64_t kLargestCompression = 1032;
-constexpr std::int64_t kAlwaysAllowedBytes = 1 << 20;
+// No weights and no photos shrink by more than this factor: a larger claim is a damaged or hostile file.
+constexpr std::int64_t kLargestCompression = 64, kAlwaysAllowedBytes = 64 << 20;
 
 const char* name_of_class(H5T_class_t type_class) {
   switch (type_class) {
@@ -78,16 +78,25 @@ H5Handle::~H5Handle() {
   if (id_ >= 0) H5Idec_ref(id_);
 }
 
-H5Reader::H5Reader(const std::filesystem::path& path) : file_(path.string()) {
+namespace {
+
+const InputFile& checked_hdf5(const InputFile& input) {
+  const FileKind kind = file_kind(input);
+  if (kind == FileKind::Hdf5 || kind == FileKind::Matlab73) return input;
+  throw Error("{}: is not an HDF5 file: it is {}", input.name(), describe(kind));
+}
+
+}  // namespace
+
+H5Reader::H5Reader(const std::filesystem::path& path) : H5Reader(checked_hdf5(InputFile(path))) {}
+
+H5Reader::H5Reader(const InputFile& input) : file_(input.name()), file_bytes_(input.bytes()) {
   h5::silence();
-  const FileKind kind = file_kind(path);
-  if (kind != FileKind::Hdf5) throw Error("{}: is not an HDF5 file: it is {}", file_, describe(kind));
-  file_bytes_ = static_cast<std::int64_t>(std::filesystem::file_size(path));
   // Locks fail on many network and read-only file systems; files appear complete by renaming, so none is
   // needed.
   const H5Handle access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_file_locking(access.get(), false, true);
-  handle_ = H5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+  handle_ = H5Handle(H5Fopen(file_.c_str(), H5F_ACC_RDONLY, access.get()));
   if (!handle_) {
     throw Error("{}: this HDF5 file of {} bytes is truncated or damaged; copy or download it again", file_,
                 file_bytes_);
@@ -102,17 +111,26 @@ std::int64_t H5Reader::id() const {
 bool H5Reader::exists(const std::string& object) const {
   const std::string path = h5::absolute(object);
   if (path == "/") return true;
-  // HDF5 fails, instead of saying no, when a group on the way is missing.
-  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
-    if (H5Lexists(id(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+  // From the root on, so that no link is followed before it was looked at.
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    H5L_info_t link{};
+    if (H5Lget_info(id(), part.c_str(), &link, H5P_DEFAULT) < 0) return false;
+    if (link.type != H5L_TYPE_HARD)
+      throw Error("{}: '{}' is {} link, which is not followed: refused", file_, part,
+                  link.type == H5L_TYPE_EXTERNAL ? "an external" : "a soft");
+    if (end == std::string::npos) break;
   }
-  return H5Lexists(id(), path.c_str(), H5P_DEFAULT) > 0 &&
-         H5Oexists_by_name(id(), path.c_str(), H5P_DEFAULT) > 0;
+  return H5Oexists_by_name(id(), path.c_str(), H5P_DEFAULT) > 0;
+}
+
+bool H5Reader::can_hold(std::int64_t bytes) const {
+  return bytes <= kAlwaysAllowedBytes + kLargestCompression * file_bytes_;
 }
 
 std::vector<std::string> H5Reader::members(const std::string& group, int type) const {
   const std::string path = h5::absolute(group);
-  const H5Handle parent(H5Gopen2(id(), path.c_str(), H5P_DEFAULT));
+  const H5Handle parent(exists(path) ? H5Gopen2(id(), path.c_str(), H5P_DEFAULT) : H5I_INVALID_HID);
   if (!parent) throw Error("{}: no group '{}'", file_, path);
   const H5Handle creation(H5Gget_create_plist(parent.get()));
   unsigned order = 0;
@@ -130,6 +148,7 @@ std::vector<std::string> H5Reader::members(const std::string& group, int type) c
     std::string name(static_cast<std::size_t>(length) + 1, '\0');
     H5Lget_name_by_idx(parent.get(), ".", index, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
     name.pop_back();
+    if (!exists((path == "/" ? "" : path) + "/" + name)) continue;
     const H5Handle object(H5Oopen(parent.get(), name.c_str(), H5P_DEFAULT));
     if (object && H5Iget_type(object.get()) == type) names.push_back(std::move(name));
   }
@@ -146,9 +165,12 @@ std::vector<std::string> H5Reader::datasets(const std::string& group) const {
 
 H5Handle H5Reader::open_dataset(const std::string& dataset) const {
   const std::string path = h5::absolute(dataset);
-  H5Handle handle(H5Dopen2(id(), path.c_str(), H5P_DEFAULT));
-  if (handle) return handle;
-  if (exists(path)) throw Error("{}: '{}' is not a dataset or is damaged", file_, path);
+  if (exists(path)) {
+    H5Handle handle(H5Dopen2(id(), path.c_str(), H5P_DEFAULT));
+    if (!handle) throw Error("{}: '{}' is not a dataset or is damaged", file_, path);
+    check_storage(path, handle);
+    return handle;
+  }
   const std::size_t slash = path.rfind('/');
   const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
   std::vector<std::string> names;
@@ -156,10 +178,41 @@ H5Handle H5Reader::open_dataset(const std::string& dataset) const {
   throw Error("{}: no dataset '{}'{}", file_, path, did_you_mean(path.substr(slash + 1), names));
 }
 
+// Where the values lie and how they are packed; nothing of them has been read yet.
+void H5Reader::check_storage(const std::string& path, const H5Handle& dataset) const {
+  const H5Handle creation(H5Dget_create_plist(dataset.get()));
+  const H5D_layout_t layout = H5Pget_layout(creation.get());
+  if (H5Pget_external_count(creation.get()) != 0 || layout == H5D_VIRTUAL)
+    throw Error("{}: dataset '{}' keeps its values in other files: refused", file_, path);
+  const int filters = H5Pget_nfilters(creation.get());
+  for (int i = 0; i < filters; ++i) {
+    std::size_t settings = 0;
+    const H5Z_filter_t filter = H5Pget_filter2(creation.get(), static_cast<unsigned>(i), nullptr, &settings,
+                                               nullptr, 0, nullptr, nullptr);
+    if (filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE || filter == H5Z_FILTER_FLETCHER32)
+      continue;
+    throw Error(
+        "{}: dataset '{}' is packed by HDF5 filter {}, expected gzip: refused; save it again with gzip",
+        file_, path, filter);
+  }
+  if (layout != H5D_CHUNKED) return;
+  const H5Handle type(H5Dget_type(dataset.get()));
+  std::array<hsize_t, H5S_MAX_RANK> extents;
+  const int rank = H5Pget_chunk(creation.get(), H5S_MAX_RANK, extents.data());
+  bounded_count(path, Shape(extents.begin(), extents.begin() + std::max(rank, 0)),
+                static_cast<std::int64_t>(H5Tget_size(type.get())));
+}
+
 H5Reader::Shape H5Reader::shape(const std::string& dataset) const {
   const H5Handle handle = open_dataset(dataset);
   const H5Handle space(H5Dget_space(handle.get()));
   return shape_of(space.get());
+}
+
+bool H5Reader::holds_floats(const std::string& dataset) const {
+  const H5Handle handle = open_dataset(dataset);
+  const H5Handle type(H5Dget_type(handle.get()));
+  return H5Tget_class(type.get()) == H5T_FLOAT;
 }
 
 std::int64_t H5Reader::element_bytes(const std::string& dataset) const {
@@ -179,11 +232,11 @@ void H5Reader::check_shape(const std::string& dataset, std::span<const std::int6
 
 std::size_t H5Reader::bounded_count(const std::string& dataset, const Shape& shape,
                                     std::int64_t element_bytes) const {
-  const std::int64_t limit = std::max(kAlwaysAllowedBytes, kLargestCompression * file_bytes_) / element_bytes;
   std::int64_t count = 1;
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   for (const std::int64_t extent : shape) {
-    if (extent < 0 || count > limit / extent) {
+    const std::int64_t most = std::numeric_limits<std::int64_t>::max() / element_bytes;
+    if (extent < 0 || count > most / extent || !can_hold(count * extent * element_bytes)) {
       throw Error("{}: dataset '{}' claims shape {}, more than a file of {} bytes can hold: it is damaged",
                   file_, h5::absolute(dataset), shape_text(shape), file_bytes_);
     }
@@ -318,7 +371,7 @@ std::vector<std::uint64_t> H5Reader::references(const std::string& dataset) cons
 std::uint64_t H5Reader::reference_to(const std::string& object) const {
   const std::string path = h5::absolute(object);
   hobj_ref_t reference = 0;
-  if (H5Rcreate(&reference, id(), path.c_str(), H5R_OBJECT, -1) < 0) {
+  if (!exists(path) || H5Rcreate(&reference, id(), path.c_str(), H5R_OBJECT, -1) < 0) {
     throw Error("{}: no object '{}'", file_, path);
   }
   return reference;

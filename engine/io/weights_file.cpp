@@ -23,24 +23,17 @@ void check_json(const std::string& text, const char* name, const std::string& fi
   throw Error("{}: attribute '{}' is not a JSON object", file, name);
 }
 
-void check_finite(const NamedTensor& tensor, const std::string& file) {
-  if (std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }))
-    return;
-  throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged", file,
-              tensor.name);
-}
-
 void check_contents(const WeightsFile& weights, const std::string& file) {
   check_json(weights.architecture, "architecture", file);
   check_json(weights.preprocess, "preprocess", file);
   check_json(weights.provenance, "provenance", file);
-  for (const NamedTensor& tensor : weights.parameters) check_finite(tensor, file);
+  for (const NamedTensor& tensor : weights.parameters) check_finite(tensor.name, tensor.values, file);
 }
 
-bool says_native(const H5Reader& file) {
+bool says_format(const H5Reader& file, const char* format) {
   if (!file.has_attribute("/", "format")) return false;
   try {
-    return file.string_attribute("/", "format") == kWeightsFormat;
+    return file.string_attribute("/", "format") == format;
   } catch (const Error&) {
     return false;  // somebody else's attribute, of another type
   }
@@ -57,6 +50,12 @@ std::array<double, 3> three(const nlohmann::json& value, const char* name, const
 }
 
 }  // namespace
+
+void check_finite(const std::string& name, const std::vector<float>& values, const std::string& file) {
+  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
+  throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged", file,
+              name);
+}
 
 bool is_style_name(const std::string& name) {
   return !name.empty() && name.size() <= 100 && name != "all" &&
@@ -98,13 +97,24 @@ const NamedTensor* WeightsFile::find(std::string_view name) const {
 }
 
 bool is_native(const std::filesystem::path& path) {
-  if (file_kind(path) != FileKind::Hdf5) return false;
-  return says_native(H5Reader(path));
+  if (file_kind(InputFile(path)) != FileKind::Hdf5) return false;
+  return is_native(H5Reader(path));
+}
+
+bool is_native(const H5Reader& file) {
+  return says_format(file, kWeightsFormat);
+}
+
+bool is_checkpoint(const H5Reader& file) {
+  return says_format(file, "chiaro_checkpoint");
 }
 
 WeightsFile read_weights(const std::filesystem::path& path) {
-  const H5Reader file(path);
-  if (!says_native(file)) {
+  return read_weights(H5Reader(path));
+}
+
+WeightsFile read_weights(const H5Reader& file) {
+  if (!is_native(file)) {
     throw Error(
         "{}: is HDF5, but not a chiaro weights file (no attribute format = \"{}\"); convert it with "
         "import_weights",
@@ -120,9 +130,13 @@ WeightsFile read_weights(const std::filesystem::path& path) {
   weights.architecture = file.string_attribute("/", "architecture");
   weights.preprocess = file.string_attribute("/", "preprocess");
   weights.provenance = file.string_attribute("/", "provenance");
+  std::int64_t bytes = 0;
   for (const std::string& name : file.datasets("parameters")) {
     const std::string dataset = "parameters/" + name;
     weights.parameters.push_back({name, file.shape(dataset), file.floats(dataset)});
+    bytes += std::ssize(weights.parameters.back().values) * std::int64_t{sizeof(float)};
+    if (!file.can_hold(bytes))
+      throw Error("{}: its tensors claim more than a file of its size can hold: it is damaged", file.file());
   }
   check_contents(weights, file.file());
   return weights;

@@ -20,6 +20,8 @@
 
 namespace chiaro {
 
+class H5Reader;
+
 // Of a style in a transform_net of several: letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can
 // stand in a list of shares and in the name of a file.
 bool is_style_name(const std::string& name);
@@ -52,11 +54,18 @@ struct WeightsFile {
   const NamedTensor* find(std::string_view name) const;  // null when absent
 };
 
+// An Error, beginning with `file`, that names the tensor when a value is NaN or infinite.
+void check_finite(const std::string& name, const std::vector<float>& values, const std::string& file);
+
 // True for an HDF5 file whose format attribute says chiaro_weights; false for any other readable file.
 bool is_native(const std::filesystem::path& path);
+bool is_native(const H5Reader& file);
+// Whether it is a checkpoint of a training (engine/checkpoint.hpp).
+bool is_checkpoint(const H5Reader& file);
 
 // Checks format, version, the JSON and that every value is finite.
 WeightsFile read_weights(const std::filesystem::path& path);
+WeightsFile read_weights(const H5Reader& file);
 
 // Atomic. half rounds the tensors to IEEE half precision, but for those with a value beyond its range:
 // running variances, for example, stay in single precision. Checks the same things before it writes.

@@ -54,6 +54,16 @@ TEST_CASE("import_weights: keeps the network, adds where it came from") {
                                   parameters, after.parameters.size(), std::filesystem::file_size(target)));
 }
 
+TEST_CASE("import_weights: a model that comes with chiaro goes by its name, and -o=FILE is -o FILE") {
+  const test::TemporaryFolder folder;
+  const std::string target = folder / "out.h5";
+  const auto result = import_weights({"base", "--as", "transform_net", "-o=" + target});
+  CHECK(result.status == 0);
+  CHECK(read_weights(target).kind == "transform_net");
+  CHECK(test::run_program(test::program_path("pack_images"), {"--version"}).out ==
+        fmt::format("chiaro {}\n", kVersion));
+}
+
 TEST_CASE("import_weights: --half stores the nearest half-precision values") {
   const test::TemporaryFolder folder;
   const std::string source = folder / "source.h5", target = folder / "half.h5";

@@ -236,11 +236,19 @@ TEST_CASE("inspect_engine model: for people and for programs") {
                            "res1.norm2.gamma", "(4,9,9,3)"})
     CHECK_MESSAGE(contains(text, part), part);
   CHECK(contains(inspect({"model", at.vgg}).out, "vgg19"));
-  CHECK(contains(refusal({"model", at.picture}),
-                 "is not chiaro's own weights file but a PNG picture; if it is a network in another format, "
-                 "add --as transform_net|vgg19|vgg16|resnet_upproj\n"));
+  CHECK(contains(
+      refusal({"model", at.picture}),
+      "no weights can be read from it: it is a PNG picture; expected chiaro's own file, Keras' HDF5, "));
   CHECK(contains(refusal({"model", at.vgg, "--as", "vgg16"}), "expected 'vgg16'"));
-  CHECK(contains(refusal({"model", at.folder / "none.h5"}), "none.h5"));
+  CHECK(contains(refusal({"model", at.folder / "none.h5"}),
+                 "none.h5: no such file, and no model of this name"));
+  CHECK(contains(inspect({"model", "base"}).out, "transform_net"));
+  CHECK(contains(refusal({"model", "/dev/zero"}), "/dev/zero: is not a regular file\n"));
+  CHECK(contains(refusal({"model", at.folder.path()}), ": is a folder, expected a file\n"));
+  CHECK(
+      inspect({"modle", "base"}).err ==
+      "inspect_engine: no command 'modle', expected model, features, activations, depth, gradients, plan; did you "
+      "mean 'model'?\n");
 }
 
 TEST_CASE("inspect_engine plan: a training step, with and without the files it will need") {

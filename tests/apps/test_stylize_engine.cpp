@@ -329,7 +329,7 @@ TEST_CASE("stylize_engine: mistakes on the command line") {
       at.stylize({"--model", "no_such_style", at / "a.png", "-o", at / "b.png"}, false);
   CHECK(unknown.status == 1);
   CHECK(contains(unknown.err,
-                 "stylize_engine: --model no_such_style: no such file, and no model of this name "
+                 "stylize_engine: no_such_style: no such file, and no model of this name "
                  "comes with chiaro ("));
   at.write("broken.h5", "no weights");
   const ProgramResult broken =

@@ -105,14 +105,14 @@ TEST_CASE("find_model: a path, a shipped name, neither") {
   const std::string shipped = folder.path() + "/models";
   CHECK(find_model(file, shipped) == file);
   CHECK(error_of([&] { find_model("candy", shipped); }) ==
-        "--model candy: no such file, and no model of this name comes with chiaro (none does)");
+        "candy: no such file, and no model of this name comes with chiaro (none does)");
   folder.write("models/starry_night.h5", "");
   folder.write("models/candy.h5", "");
   folder.write("models/compact_vgg19.h5", "");  // a loss network
   folder.write("models/README.md", "");
   CHECK(find_model("candy", shipped) == shipped + "/candy.h5");
   CHECK(error_of([&] { find_model("stary_night", shipped); }) ==
-        "--model stary_night: no such file, and no model of this name comes with chiaro (there are: candy, "
+        "stary_night: no such file, and no model of this name comes with chiaro (there are: candy, "
         "starry_night); did you mean 'starry_night'?");
 }
 

@@ -73,6 +73,20 @@ TEST_CASE("train_engine: a run leaves configuration, metrics, previews, checkpoi
     CHECK(contains(config, "image = 'style.png'"));
     CHECK_FALSE(contains(config, std::filesystem::temp_directory_path().string()));
   }
+  {  // the last checkpoint stylizes as the model does, an earlier one otherwise
+    const auto picture = [&](const std::string& model) {
+      const std::string out = tiny / "styled.png";
+      const auto styled =
+          test::run_program(test::program_path("stylize_engine"),
+                            {tiny / "style.png", "--model", tiny.run() + "/" + model, "-o=" + out});
+      CHECK(styled.status == 0);
+      CHECK(styled.err == "");
+      return decode_image(out).pixels;
+    };
+    const auto expected = picture("model.h5");
+    CHECK(picture("checkpoints/000012.h5") == expected);
+    CHECK(picture("checkpoints/000008.h5") != expected);
+  }
   {  // a preview shows four photos above their results
     const Image preview = decode_image(tiny.run() + "/previews/000012.png");
     CHECK(preview.width == 4 * 32 + 3 * 4);

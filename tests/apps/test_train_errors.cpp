@@ -97,11 +97,12 @@ TEST_CASE("train_engine: loss networks that are missing or are something else") 
   }
   SUBCASE("a web page") {
     tiny.write("vgg19.h5", "<!DOCTYPE html><html>Not found</html>");
-    CHECK(refusal(tiny.fresh()) ==
-          vgg +
-              ": no weights for vgg19 can be read from it: it is a web page (HTML): the download went wrong; "
-              "expected chiaro's own file, Keras' vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, "
-              "torchvision's vgg19-....pth, or imagenet-vgg-verydeep-19.mat\n");
+    CHECK(
+        refusal(tiny.fresh()) ==
+        vgg +
+            ": no weights can be read from it: it is a web page (HTML): the download went wrong; expected "
+            "chiaro's own file, Keras' HDF5, a PyTorch state dict (.pth), safetensors, a NumPy dictionary (.npy) "
+            "or MATLAB's .mat\n");
   }
   SUBCASE("a layer that it does not have") {
     CHECK(refusal(tiny.fresh({"loss.content.layers=relu4_22"})) ==

@@ -26,6 +26,7 @@ TEST_CASE("file_util: errors name the file and the reason") {
   CHECK(error_of([&] { read_text(missing); }) == missing + ": cannot be read: No such file or directory");
   CHECK(error_of([&] { read_text(folder.path()); }) ==
         folder.path().string() + ": is a folder, expected a file");
+  CHECK(error_of([&] { read_text("/dev/zero"); }) == "/dev/zero: is not a regular file");
   CHECK(error_of([&] { write_text(folder.path(), ""); }) ==
         folder.path().string() + ": is a folder, expected the name of a file");
   const std::string deep = (folder / "no/note.txt").string();

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
 #include "engine/io/half.hpp"
+#include "engine/io/packed_images.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -215,6 +217,10 @@ TEST_CASE("h5_file: a file of another kind is named as what it is") {
         (folder / "absent.h5").string() + ": no such file");
   CHECK(error_of([&] { H5Reader in(folder.path()); }) ==
         folder.path().string() + ": is a folder, expected a file");
+  CHECK(error_of([&] { H5Reader in("/dev/zero"); }) == "/dev/zero: is not a regular file");
+  const std::string pipe = folder / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(error_of([&] { H5Reader in(pipe); }) == pipe + ": is not a regular file");
 }
 
 TEST_CASE("h5_file: a file cut off anywhere is an error, never a crash") {
@@ -237,6 +243,29 @@ TEST_CASE("h5_file: a dataset that claims more than the file can hold is refused
   out.create_bytes("huge", Extents{1 << 20, 1 << 20}, 9);  // no chunk is ever written
   out.close();
   CHECK(contains(error_of([&] { H5Reader(path).bytes("huge"); }), "more than a file of"));
+}
+
+TEST_CASE("h5_file: another file is never opened, nothing is unpacked by plugins or without a bound") {
+  const std::filesystem::path folder = "engine/data";
+  CHECK(PackedImages(folder / "plain.h5").read(0).pixels[47] == 47);
+  CHECK(H5Reader(folder / "soft_link.h5").bytes("inside/images")[47] == 47);
+  const std::pair<const char*, const char*> refused[] = {
+      {"external_link", "'/images' is an external link, which is not followed: refused"},
+      {"soft_link", "'/images' is a soft link, which is not followed: refused"},
+      {"external_storage", "dataset '/images' keeps its values in other files: refused"},
+      {"virtual", "dataset '/images' keeps its values in other files: refused"},
+      {"plugin",
+       "dataset '/images' is packed by HDF5 filter 32000, expected gzip: refused; save it again with gzip"},
+      {"huge_chunk", "dataset '/images' claims shape (1,32768,21845,3), more than a file of"}};
+  for (const auto& [name, problem] : refused) {
+    const std::filesystem::path path = folder / (std::string(name) + ".h5");
+    const std::string expected = path.string() + ": " + problem;
+    const auto begins = [&](const std::string& message) { return message.substr(0, expected.size()); };
+    CHECK(begins(error_of([&] { H5Reader(path).bytes("images"); })) == expected);
+    CHECK(begins(error_of([&] { PackedImages photos(path); })) == expected);
+  }
+  CHECK(
+      contains(error_of([&] { H5Reader(folder / "soft_link.h5").datasets(); }), "'/images' is a soft link"));
 }
 
 }  // namespace

@@ -3,42 +3,24 @@
 
 #include "engine/io/file_kind.hpp"
 #include "kernels/base/error.hpp"
+#include "tests/fuzz/import_all.hpp"
 #include "tests/fuzz/memory_path.hpp"
 #include "weights_import/files/mat_file.hpp"
-#include "weights_import/matconvnet_upproj.hpp"
-#include "weights_import/matconvnet_vgg.hpp"
-
-namespace {
-
-void read_all(const chiaro::MatFile& file, const chiaro::MatValue& value) {
-  try {
-    if (value.kind == chiaro::MatKind::Numbers &&
-        static_cast<std::int64_t>(file.floats(value).size()) != value.count())
-      std::abort();
-  } catch (const chiaro::Error&) {
-  }
-  for (const chiaro::MatValue& item : value.items) read_all(file, item);
-}
-
-template <class Call>
-void allow_error(Call&& call) {
-  try {
-    call();
-  } catch (const chiaro::Error&) {
-  }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const MemoryFile input(data, size);
-  const std::string path = input.path();
-  if (chiaro::file_kind(path) == chiaro::FileKind::Hdf5) return 0;  // fuzz_hdf5.cpp
-  allow_error([&] {
-    const chiaro::MatFile file(path);
-    read_all(file, file.variables());
-    allow_error([&] { chiaro::import_matconvnet_vgg(path, 19); });
-    allow_error([&] { chiaro::import_matconvnet_upproj(path); });
-  });
+  try {
+    auto opened = std::make_unique<chiaro::InputFile>(input.path());
+    if (chiaro::file_kind(*opened) != chiaro::FileKind::Matlab) return 0;  // HDF5: fuzz_hdf5.cpp
+    const chiaro::MatFile file(std::move(opened), chiaro::FileKind::Matlab);
+    for (std::size_t i = 0; i < file.tensors().size(); ++i) {
+      try {
+        if (static_cast<std::int64_t>(file.read(i).size()) != file.tensors()[i].count()) std::abort();
+      } catch (const chiaro::Error&) {
+      }
+    }
+    import_all(file);
+  } catch (const chiaro::Error&) {
+  }
   return 0;
 }

@@ -7,7 +7,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const MemoryFile input(data, size);
   try {
-    const auto file = chiaro::open_numpy_dictionary(input.path());
+    const auto file = chiaro::open_numpy_dictionary(std::make_unique<chiaro::InputFile>(input.path()));
     for (std::size_t i = 0; i < file->tensors().size(); ++i) {
       if (static_cast<std::int64_t>(file->read(i).size()) != file->tensors()[i].count()) std::abort();
     }

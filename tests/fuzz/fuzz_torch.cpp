@@ -9,8 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const MemoryFile input(data, size);
   try {
     const bool zip = size > 0 && data[0] == 'P';
-    chiaro::is_torch_tar(input.path());
-    const auto file = zip ? chiaro::open_torch_zip(input.path()) : chiaro::open_torch_legacy(input.path());
+    auto opened = std::make_unique<chiaro::InputFile>(input.path());
+    chiaro::is_torch_tar(*opened);
+    const auto file =
+        zip ? chiaro::open_torch_zip(std::move(opened)) : chiaro::open_torch_legacy(std::move(opened));
     for (std::size_t i = 0; i < file->tensors().size(); ++i) {
       if (static_cast<std::int64_t>(file->read(i).size()) != file->tensors()[i].count()) std::abort();
     }

@@ -20,7 +20,7 @@ const std::vector<std::string> kFeatures{"res2c", "res3d", "res4f"};
 
 // A depth network that starts from the encoder, as a weights file has it: Keras, then load_encoder.
 std::vector<NamedTensor> network_tensors(const std::filesystem::path& path, ResnetUpproj& config) {
-  const ImportedEncoder encoder = import_keras_resnet50(path);
+  const ImportedEncoder encoder = import_keras_resnet50(*open_tensor_file(path));
   config.preprocess = encoder.preprocess;
   Context context = Context::current();
   Graph graph(context);

@@ -7,12 +7,23 @@ Needs PyTorch >= 1.6 and NumPy (Debian: python3-torch, python3-numpy). All value
 from the index, so that the tests know them. The keys of PyTorch's legacy files are addresses and differ from run
 to run.
 """
+import argparse
+import array
 import collections
+import datetime
+import decimal
+import fractions
+import functools
 import io
+import ipaddress
 import os
+import pathlib
 import pickle
+import random
 import struct
 import sys
+import types
+import uuid
 import zipfile
 
 import numpy as np
@@ -76,6 +87,30 @@ class Wants:
         return os.system, ("true",)
 
 
+class Evaluates:
+    """Pickles as a call of eval."""
+
+    def __reduce__(self):
+        return eval, ("1",)
+
+
+def inert():
+    """A checkpoint with whatever people keep beside the weights."""
+    counts = collections.defaultdict(list, {"loss": [0.5]})
+    return {
+        "network": collections.OrderedDict([("module.a", ramp(2, first=1)), ("n_averaged", torch.tensor(3))]),
+        "scheduler": {"milestones": collections.Counter([3, 3, 9]), "history": collections.deque([1, 2], 5), "of": counts},
+        "paths": [pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("c:/d"), pathlib.PosixPath("/e")],
+        "when": [datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc), datetime.timedelta(1), datetime.date(2026, 1, 2)],
+        "sets": [{1, 2}, frozenset("ab"), set()],
+        "numbers": [2**100, -2**70, 1 + 2j, decimal.Decimal("1.5"), fractions.Fraction(1, 3), np.float64(1), np.int64(2)],
+        "ids": uuid.UUID(int=2**127 + 1),
+        "arguments": argparse.Namespace(lr=0.1, out=pathlib.PosixPath("x")),
+        "more": [types.SimpleNamespace(a=1), range(3), slice(1, 2), bytearray(b"ab"), b"cd", array.array("d", [1]),
+                 np.arange(3), ipaddress.ip_address("127.0.0.1"), random.Random(1), int, collections.UserDict(a=1)],
+    }
+
+
 def make_torch():
     plain = collections.OrderedDict()
     plain["conv.weight"] = ramp(2, 3, 3, 3)
@@ -107,6 +142,17 @@ def make_torch():
     for key in ("state_dict", "model_state_dict", "model", "net", "params", "params_ema", "weights"):
         torch.save({"epoch": 3, key: {"a": ramp(2, first=1)}, "args": {"lr": 0.1}}, path(f"nested_{key}.pth"))
     save_both("nested", {"epoch": 3, "optimizer": {"state": {0: {"step": ramp(4)}}}, "state_dict": {"a": ramp(2, first=1)}})
+
+    for i, (before, between) in enumerate((("module.", ""), ("_orig_mod.", ""), ("module._orig_mod.", ""), ("model.", ""),
+                                           ("net.module.", ""), ("style_net._orig_mod.", ""), ("a.b.model.", ""),
+                                           ("", "module._orig_mod."))):
+        save_both(f"wrapped{i}", {before + "features." + between + "0.weight": ramp(2, 3, 3, 3),
+                                  before + "features." + between + "2.bias": ramp(2, first=7),
+                                  "n_averaged": torch.tensor(3)})
+    for protocol in range(2, 6):
+        torch.save(inert(), path(f"inert_p{protocol}.pth"), pickle_protocol=protocol)
+    for what, value in (("getattr", getattr), ("partial", functools.partial(print, 1)), ("eval", Evaluates())):
+        torch.save({"a": ramp(2), "b": value}, path(f"refused_{what}.pth"))
 
     torch.save(torch.nn.Conv2d(1, 1, 1), path("module_zip.pth"))
     torch.jit.save(torch.jit.script(torch.nn.Conv2d(1, 1, 1)), path("script.pth"))

@@ -12,11 +12,18 @@
 #include "engine/file_util.hpp"
 #include "kernels/base/error.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "weights_import/files/mat_file.hpp"
 
 namespace chiaro::test {
 
 inline std::filesystem::path matlab_file(const std::string& name) {
   return std::filesystem::path("weights_import/data/matlab") / name;
+}
+
+inline MatFile open_matlab(const std::filesystem::path& path) {
+  auto input = std::make_unique<InputFile>(path);
+  const FileKind kind = file_kind(*input);
+  return MatFile(std::move(input), kind);
 }
 
 // The file itself, or NAME.gz unpacked into the folder. kind: the folder of data/ that it lies in.

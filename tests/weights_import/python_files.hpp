@@ -11,12 +11,17 @@
 #include "engine/file_util.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "weights_import/files/safetensors.hpp"
 #include "weights_import/files/tensor_file.hpp"
 
 namespace chiaro::test {
 
 inline std::filesystem::path python_file(const std::string& name) {
   return std::filesystem::path("weights_import/data/python") / name;
+}
+
+inline std::unique_ptr<SafetensorsFile> safetensors_of(const std::filesystem::path& path) {
+  return std::make_unique<SafetensorsFile>(std::make_unique<InputFile>(path));
 }
 
 inline std::vector<float> ramp(std::size_t count, float first = 0) {

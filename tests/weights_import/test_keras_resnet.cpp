@@ -74,7 +74,7 @@ TEST_CASE("keras_resnet: names, layout, channel order and epsilon") {
   const auto path = folder.path() / "resnet50.h5";
   for (const std::string root : {"", "model_weights/"}) {
     write(path, keras_datasets(), root);
-    const ImportedEncoder encoder = import_keras_resnet50(path);
+    const ImportedEncoder encoder = import_keras_resnet50(*open_tensor_file(path));
     CHECK(encoder.preprocess == Preprocess{{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"});
     REQUIRE(encoder.tensors.size() == 6 * 43);  // stem, 13 blocks of three, 3 projections
 
@@ -101,7 +101,7 @@ TEST_CASE("keras_resnet: the tensors are those of the depth network's encoder") 
   const TemporaryFolder folder;
   const auto path = folder.path() / "resnet50.h5";
   write(path, keras_datasets());
-  const ImportedEncoder encoder = import_keras_resnet50(path);
+  const ImportedEncoder encoder = import_keras_resnet50(*open_tensor_file(path));
   std::size_t biases = 0, found = 0;
   for (const auto& tensor : encoder.tensors)
     biases += tensor.name.ends_with(".bias") && tensor.name != "conv1.bias";
@@ -122,7 +122,7 @@ TEST_CASE("keras_resnet: variances smaller than the difference of the epsilons s
   variance[0] = 0;
   variance[1] = 1e-6f;
   write(path, datasets);
-  const ImportedEncoder encoder = import_keras_resnet50(path);
+  const ImportedEncoder encoder = import_keras_resnet50(*open_tensor_file(path));
   const auto& found = find(encoder, "bn_conv1.variance").values;
   CHECK(double(found[0]) + 1e-4 == doctest::Approx(1.001e-5).epsilon(1e-5));
   CHECK(double(found[1]) + 1e-4 == doctest::Approx(1.101e-5).epsilon(1e-5));
@@ -135,7 +135,7 @@ TEST_CASE("keras_resnet: unusable files are refused with their reason") {
     Datasets datasets = keras_datasets();
     change(datasets);
     write(path, datasets);
-    std::string text = error_of([&] { import_keras_resnet50(path); });
+    std::string text = error_of([&] { import_keras_resnet50(*open_tensor_file(path)); });
     REQUIRE(text.starts_with(path.string() + ": "));
     return text.substr(path.string().size() + 2);
   };
@@ -143,23 +143,26 @@ TEST_CASE("keras_resnet: unusable files are refused with their reason") {
   CHECK(error([](Datasets& d) {
           d.clear();
           d["block1_conv1/kernel:0"] = {{1}, {0}};
-        }) == "is not Keras' ResNet-50: no group 'conv1_conv', found groups block1_conv1; expected " + usual);
+        }) == "is not Keras' ResNet-50: no layer 'conv1_conv', found layers block1_conv1; expected " + usual);
   CHECK(error([](Datasets& d) {
           d["conv2_block1_preact_bn/gamma:0"] = {{1}, {0}};
         }) == "holds ResNet-50 v2, expected v1 (usually named " + usual + ")");
   CHECK(error([](Datasets& d) {
           d["conv4_block7_1_conv/kernel:0"] = {{1}, {0}};
         }) == "holds a ResNet of more than 50 layers, expected ResNet-50 (usually named " + usual + ")");
-  CHECK(error([](Datasets& d) { d.erase("conv3_block2_3_bn/conv3_block2_3_bn/beta:0"); }) ==
-        "no dataset '/conv3_block2_3_bn/conv3_block2_3_bn/beta:0'; the file is incomplete: expected " +
-            usual);
+  CHECK(
+      error([](Datasets& d) { d.erase("conv3_block2_3_bn/conv3_block2_3_bn/beta:0"); }) ==
+      "layer 'conv3_block2_3_bn' has no beta, found 'gamma', 'moving_mean', 'moving_variance'; the file is incomplete "
+      "or laid out in an unknown way: expected " +
+          usual);
   CHECK(error([](Datasets& d) {
           d["conv1_bn/conv1_bn/gamma:0"] = {{32}, std::vector<float>(32)};
-        }) == "dataset '/conv1_bn/conv1_bn/gamma:0' has shape (32), expected (64)");
-  CHECK(error([](Datasets& d) { d["conv1_bn/conv1_bn/gamma:0"].second[3] = 1 / 0.f; }) ==
-        "dataset '/conv1_bn/conv1_bn/gamma:0' holds NaN or infinity: the file is damaged, download it again");
+        }) == "tensor 'conv1_bn/conv1_bn/gamma:0' has shape (32), expected (64)");
+  CHECK(
+      error([](Datasets& d) { d["conv1_bn/conv1_bn/gamma:0"].second[3] = 1 / 0.f; }) ==
+      "tensor 'conv1_bn/conv1_bn/gamma:0' holds NaN or infinity: the network diverged or the file is damaged");
   CHECK(error([](Datasets& d) { d["conv1_bn/conv1_bn/moving_variance:0"].second[3] = -1; }) ==
-        "dataset '/conv1_bn/conv1_bn/moving_variance:0' holds the negative variance -1: the file is damaged");
+        "tensor 'conv1_bn/conv1_bn/moving_variance:0' holds the negative variance -1: the file is damaged");
 }
 
 }  // namespace chiaro

@@ -21,7 +21,7 @@ using test::error_of;
 using test::TemporaryFolder;
 using Extents = std::vector<std::int64_t>;
 
-enum class Layout { Flat, Nested, SavedModel };
+enum class Layout { Flat, Nested, SavedModel, Inner, Bare, Keras3, Keras3Names };
 
 // A value that tells its place: exact in fp32.
 float value_at(std::int64_t r, std::int64_t s, std::int64_t c, std::int64_t k) {
@@ -31,9 +31,16 @@ float value_at(std::int64_t r, std::int64_t s, std::int64_t c, std::int64_t k) {
 struct Names {
   std::string kernel, bias;
 };
-Names names_of(const VggConvolution& conv, Layout layout) {
+Names names_of(const VggConvolution& conv, Layout layout, int position) {
   const std::string layer = fmt::format("block{}_conv{}", conv.block, conv.index);
   if (layout == Layout::Flat) return {layer + "/" + layer + "_W_1:0", layer + "/" + layer + "_b_1:0"};
+  if (layout == Layout::Inner) return {"vgg/" + layer + "/kernel:0", "vgg/" + layer + "/bias:0"};
+  if (layout == Layout::Bare) return {layer + "/" + layer + "/kernel", layer + "/" + layer + "/bias"};
+  if (layout == Layout::Keras3Names) return {"layers/" + layer + "/vars/0", "layers/" + layer + "/vars/1"};
+  if (layout == Layout::Keras3) {
+    const std::string group = position == 0 ? "layers/conv2d" : fmt::format("layers/conv2d_{}", position);
+    return {group + "/vars/0", group + "/vars/1"};
+  }
   const std::string root = layout == Layout::SavedModel ? "model_weights/" : "";
   return {root + layer + "/" + layer + "/kernel:0", root + layer + "/" + layer + "/bias:0"};
 }
@@ -45,6 +52,7 @@ void write_keras(
     const std::function<void(VggConvolution&)>& change = [](VggConvolution&) {}) {
   H5Writer out(path);
   out.attribute("/", "layer_names", std::vector<std::string>{"block1_conv1", "block1_conv2"});
+  int position = 0;
   for (const VggConvolution& true_conv : convolutions({.depth = depth})) {
     VggConvolution conv = true_conv;
     change(conv);
@@ -57,11 +65,14 @@ void write_keras(
       }
     }
     for (std::int64_t k = 0; k < K; ++k) bias[k] = static_cast<float>(100 * conv.block + 10 * conv.index + k);
-    const Names names = names_of(conv, layout);
+    const Names names = names_of(conv, layout, position++);
     out.floats(names.kernel, Extents{3, 3, C, K}, kernel, H5Float::Single, 1);
     out.floats(names.bias, Extents{K}, bias);
   }
   out.group("block1_pool");
+  // What the optimizer keeps has the names of the layers, too.
+  if (layout != Layout::Flat)
+    out.floats("optimizer_weights/Adam/block1_conv1/kernel:0", Extents{1}, std::vector<float>{7});
   if (layout != Layout::Flat) out.floats("fc1/fc1/kernel:0", Extents{2, 2}, std::vector<float>(4));
   out.close();
 }
@@ -90,10 +101,11 @@ void check_values(const WeightsFile& weights, const std::vector<VggConvolution>&
 
 TEST_CASE("keras_vgg: every layout becomes KRSC with RGB input") {
   const TemporaryFolder folder;
-  for (const Layout layout : {Layout::Flat, Layout::Nested, Layout::SavedModel}) {
+  for (const Layout layout : {Layout::Flat, Layout::Nested, Layout::SavedModel, Layout::Inner, Layout::Bare,
+                              Layout::Keras3, Layout::Keras3Names}) {
     CAPTURE(static_cast<int>(layout));
     write_keras(folder / "vgg.h5", 19, layout);
-    const WeightsFile weights = import_keras_vgg(folder / "vgg.h5", 19);
+    const WeightsFile weights = import_keras_vgg(*open_tensor_file(folder / "vgg.h5"), 19);
     CHECK(weights.kind == "vgg19");
     CHECK(contains(weights.architecture, "\"depth\":19"));
     const Preprocess expected = {{123.68, 116.779, 103.939}, {1, 1, 1}, "caffe"};
@@ -107,14 +119,13 @@ TEST_CASE("keras_vgg: reads only what a layer needs") {
   write_keras(folder / "vgg.h5", 16, Layout::Flat, [](VggConvolution& conv) {
     if (conv.block > 4) conv.out_channels = 0;
   });
-  check_values(import_keras_vgg(folder / "vgg.h5", 16, "relu2_1"),
+  check_values(import_keras_vgg(*open_tensor_file(folder / "vgg.h5"), 16, "relu2_1"),
                convolutions({.depth = 16, .last_conv = "relu2_1"}));
-  CHECK(import_keras_vgg(folder / "vgg.h5", 16, "pool4").parameters.size() == 20);
+  CHECK(import_keras_vgg(*open_tensor_file(folder / "vgg.h5"), 16, "pool4").parameters.size() == 20);
   CHECK(contains(
-      error_of([&] { import_keras_vgg(folder / "vgg.h5", 16); }),
-      "no dataset '/block5_conv1/block5_conv1_W_1:0' (or '/block5_conv1/block5_conv1/kernel:0'); the file "
-      "is incomplete: expected vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"));
-  CHECK(error_of([&] { import_keras_vgg(folder / "vgg.h5", 16, "relu4_4"); }) ==
+      error_of([&] { import_keras_vgg(*open_tensor_file(folder / "vgg.h5"), 16); }),
+      "no layer 'block5_conv1'; the file is incomplete: expected vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"));
+  CHECK(error_of([&] { import_keras_vgg(*open_tensor_file(folder / "vgg.h5"), 16, "relu4_4"); }) ==
         "VGG-16 has no layer 'relu4_4'; did you mean 'relu4_1'?");
 }
 
@@ -122,7 +133,7 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
   const TemporaryFolder folder;
   const auto path = folder / "vgg.h5";
   const auto message = [&](int depth) {
-    return error_of([&] { import_keras_vgg(path, depth); }).substr(path.string().size());
+    return error_of([&] { import_keras_vgg(*open_tensor_file(path), depth); }).substr(path.string().size());
   };
   write_keras(path, 16, Layout::Flat);
   CHECK(message(19) ==
@@ -134,17 +145,17 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
     if (conv.block == 1 && conv.index == 1) conv.out_channels = 32;
   });
   CHECK(message(19) ==
-        ": dataset '/block1_conv1/block1_conv1_W_1:0' has shape (3,3,3,32), expected (3,3,3,64)");
+        ": tensor 'block1_conv1/block1_conv1_W_1:0' has shape (3,3,3,32), expected (3,3,3,64)");
   {
     H5Writer out(path);
     for (const char* name :
          {"conv1_conv", "conv1_bn", "conv2_block1_0_conv", "conv2_block1_0_bn", "more", "most"}) {
-      out.group(name);
+      out.floats(std::string(name) + "/kernel:0", Extents{1}, std::vector<float>{1});
     }
     out.close();
   }
   CHECK(message(19) ==
-        ": is not Keras' VGG-19: no group 'block1_conv1', found groups conv1_conv, conv1_bn, "
+        ": is not Keras' VGG-19: no layer 'block1_conv1', found layers conv1_conv, conv1_bn, "
         "conv2_block1_0_conv, conv2_block1_0_bn and 2 more; expected "
         "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5");
   {
@@ -159,16 +170,21 @@ TEST_CASE("keras_vgg: a wrong file is named as what it is") {
     out.floats("block1_conv1/block1_conv1_W_1:0", Extents{3, 3, 3, 64}, std::vector<float>(1728));
     out.close();
   }
-  CHECK(contains(message(19), "no dataset '/block1_conv1/block1_conv1_b_1:0'; the file is incomplete"));
+  CHECK(contains(message(19), "layer 'block1_conv1' has no bias, found 'W_1'; the file is incomplete"));
   {
     H5Writer out(path);
     out.floats("block1_conv1/block1_conv1_W_1:0", Extents{3, 3, 3, 64}, std::vector<float>(1728, NAN));
     out.floats("block1_conv1/block1_conv1_b_1:0", Extents{64}, std::vector<float>(64));
     out.close();
   }
-  CHECK(contains(message(19), "holds NaN or infinity: the file is damaged"));
+  CHECK(contains(
+      error_of([&] { import_keras_vgg(*open_tensor_file(path), 19, "relu1_1"); }),
+      "tensor 'block1_conv1/block1_conv1_W_1:0' holds NaN or infinity: the network diverged or the file is damaged"));
   write_text(path, "<html>404</html>");
-  CHECK(message(19) == ": is not an HDF5 file: it is a web page (HTML): the download went wrong");
+  CHECK(
+      message(19) ==
+      ": no weights can be read from it: it is a web page (HTML): the download went wrong; expected chiaro's own file, "
+      "Keras' HDF5, a PyTorch state dict (.pth), safetensors, a NumPy dictionary (.npy) or MATLAB's .mat");
 }
 
 TEST_CASE("keras_vgg: a file cut off anywhere is an error, never a crash") {
@@ -178,7 +194,7 @@ TEST_CASE("keras_vgg: a file cut off anywhere is an error, never a crash") {
   for (std::size_t length = 0; length < whole.size(); length += 1 + whole.size() / 41) {
     CAPTURE(length);
     write_text(folder / "cut.h5", whole.substr(0, length));
-    CHECK_FALSE(error_of([&] { import_keras_vgg(folder / "cut.h5", 16); }).empty());
+    CHECK_FALSE(error_of([&] { import_keras_vgg(*open_tensor_file(folder / "cut.h5"), 16); }).empty());
   }
 }
 
@@ -193,7 +209,8 @@ TEST_CASE("keras_vgg: damaged bytes give an error or the network, never a crash"
     damaged.replace(at, 1024, std::string(std::min<std::size_t>(1024, whole.size() - at), '\0'));
     write_text(folder / "damaged.h5", damaged);
     CAPTURE(at);
-    CHECK_NOTHROW(error_of([&] { import_keras_vgg(folder / "damaged.h5", 16, "relu3_1"); }));
+    CHECK_NOTHROW(
+        error_of([&] { import_keras_vgg(*open_tensor_file(folder / "damaged.h5"), 16, "relu3_1"); }));
   }
 }
 
@@ -208,11 +225,11 @@ TEST_CASE("load_network: the format is told from the contents") {
   CHECK(error_of([&] { load_network(folder / "native", "vgg19"); }) ==
         (folder / "native").string() + ": holds a network of kind 'vgg16', expected 'vgg19'");
   write_text(folder / "photo.jpg", "\xff\xd8\xff\xe0");
-  CHECK(error_of([&] { load_network(folder / "photo.jpg", "vgg16"); }) ==
-        (folder / "photo.jpg").string() +
-            ": no weights for vgg16 can be read from it: it is a JPEG picture; expected chiaro's own file, "
-            "Keras' vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision's vgg16-....pth, or "
-            "imagenet-vgg-verydeep-16.mat");
+  CHECK(
+      error_of([&] { load_network(folder / "photo.jpg", "vgg16"); }) ==
+      (folder / "photo.jpg").string() +
+          ": no weights can be read from it: it is a JPEG picture; expected chiaro's own file, Keras' HDF5, a "
+          "PyTorch state dict (.pth), safetensors, a NumPy dictionary (.npy) or MATLAB's .mat");
   CHECK(contains(error_of([&] { load_network(folder / "native", "vgg11"); }),
                  "unknown kind of network 'vgg11'"));
 }
@@ -230,7 +247,7 @@ TEST_CASE("keras_vgg: the file that users download") {
   CHECK(contains(error_of([&] { load_network(path, "vgg16"); }), "holds VGG-19, expected VGG-16"));
   const auto resnet = *data / "resnet50/resnet50_imagenet_conv1_to_conv4.h5";
   CHECK(contains(error_of([&] { load_network(resnet, "vgg19"); }),
-                 "is not Keras' VGG-19: no group 'block1_conv1', found groups conv1_bn, conv1_conv"));
+                 "is not Keras' VGG-19: no layer 'block1_conv1', found layers conv1_bn, conv1_conv"));
 }
 
 }  // namespace

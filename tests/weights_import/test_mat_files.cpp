@@ -13,6 +13,7 @@ namespace {
 using test::contains;
 using test::error_of;
 using test::matlab_file;
+using test::open_matlab;
 using test::TemporaryFolder;
 using test::unpacked;
 using Floats = std::vector<float>;
@@ -37,7 +38,7 @@ void read_everything(const MatFile& file, const MatValue& value) {
 TEST_CASE("mat_files: MATLAB 5 in both byte orders, plain and compressed") {
   for (const char* name : {"features_le.mat", "features_be.mat", "features_be_packed.mat"}) {
     CAPTURE(name);
-    const MatFile file(matlab_file(name));
+    const MatFile file = open_matlab(matlab_file(name));
     CHECK(file.format() == "MATLAB 5");
     CHECK(variable(file, "narrow").shape == Extents{2, 3});
     CHECK(floats(file, "narrow") == Floats{0, 1, 2, 10, 11, 12});
@@ -65,7 +66,7 @@ TEST_CASE("mat_files: MATLAB 5 in both byte orders, plain and compressed") {
 
 TEST_CASE("mat_files: cells and structs of MATLAB 5, and what is not read") {
   for (const char* name : {"features_le.mat", "features_be_packed.mat"}) {
-    const MatFile file(matlab_file(name));
+    const MatFile file = open_matlab(matlab_file(name));
     const MatValue& pair = variable(file, "pair");
     REQUIRE(pair.kind == MatKind::Cell);
     REQUIRE(pair.items.size() == 2);
@@ -93,7 +94,7 @@ TEST_CASE("mat_files: cells and structs of MATLAB 5, and what is not read") {
 
 TEST_CASE("mat_files: MATLAB 7.3") {
   const TemporaryFolder folder;
-  const MatFile file(unpacked("features_v73.mat", folder));
+  const MatFile file = open_matlab(unpacked("features_v73.mat", folder));
   CHECK(file.format() == "MATLAB 7.3");
   CHECK(variable(file, "single").shape == Extents{2, 3});
   CHECK(floats(file, "single") == Floats{0, 0.5, 1, 5, 5.5, 6});
@@ -119,19 +120,20 @@ TEST_CASE("mat_files: MATLAB 7.3") {
 TEST_CASE("mat_files: other files are named as what they are") {
   const TemporaryFolder folder;
   CHECK(contains(
-      error_of([] { MatFile(matlab_file("version4.mat")); }),
+      error_of([] { open_tensor_file(matlab_file("version4.mat")); }),
       "is a MATLAB 4 file, which is not supported: load it in MATLAB or Octave and save it with -v7"));
   write_text(folder / "page.mat", "<!DOCTYPE html><html></html>");
-  CHECK(contains(error_of([&] { MatFile(folder / "page.mat"); }),
-                 "page.mat: is not a MATLAB file: it is a web page (HTML): the download went wrong"));
+  CHECK(
+      contains(error_of([&] { open_tensor_file(folder / "page.mat"); }),
+               "page.mat: no weights can be read from it: it is a web page (HTML): the download went wrong"));
   std::string bytes = read_text(matlab_file("features_le.mat"));
   bytes[125] = 3;
   write_text(folder / "future.mat", bytes);
-  CHECK(contains(error_of([&] { MatFile(folder / "future.mat"); }),
+  CHECK(contains(error_of([&] { open_matlab(folder / "future.mat"); }),
                  "is a MATLAB file of version 3.0, expected 1.0"));
   bytes[126] = '?';
   write_text(folder / "order.mat", bytes);
-  CHECK(contains(error_of([&] { MatFile(folder / "order.mat"); }), "its byte order is not marked"));
+  CHECK(contains(error_of([&] { open_matlab(folder / "order.mat"); }), "its byte order is not marked"));
 }
 
 // Changes the bytes of a file and returns what reading all of it says.
@@ -140,7 +142,7 @@ std::string error_after(const std::string& name, const std::function<void(std::s
   change(bytes);
   const MemoryFile changed(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   return error_of([&] {
-    const MatFile file(changed.path());
+    const MatFile file = open_matlab(changed.path());
     read_everything(file, file.variables());
   });
 }
@@ -148,7 +150,7 @@ std::string error_after(const std::string& name, const std::function<void(std::s
 TEST_CASE("mat_files: a file cut short anywhere is an error or has fewer variables") {
   for (const char* name : {"features_le.mat", "features_be_packed.mat"}) {
     const std::size_t size = read_text(matlab_file(name)).size();
-    const std::size_t variables = MatFile(matlab_file(name)).variables().fields.size();
+    const std::size_t variables = open_matlab(matlab_file(name)).variables().fields.size();
     std::size_t accepted = 0;
     for (std::size_t length = 0; length < size; ++length) {
       accepted += error_after(name, [&](std::string& bytes) { bytes.resize(length); }).empty();

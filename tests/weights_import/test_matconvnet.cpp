@@ -19,6 +19,7 @@ using test::contains;
 using test::error_of;
 using test::matlab_file;
 using test::matlab_value;
+using test::open_matlab;
 using test::TemporaryFolder;
 using test::unpacked;
 using test::wrong_values;
@@ -28,11 +29,12 @@ constexpr int kWidth = 4;
 void check_vgg(const std::filesystem::path& path, int depth, const Preprocess& preprocess) {
   CAPTURE(path.string());
   std::int64_t last_done = -1, total = 0;
-  const WeightsFile weights = import_matconvnet_vgg(path, depth, [&](std::int64_t done, std::int64_t all) {
-    CHECK(done > last_done);
-    last_done = done;
-    total = all;
-  });
+  const WeightsFile weights =
+      import_matconvnet_vgg(open_matlab(path), depth, [&](std::int64_t done, std::int64_t all) {
+        CHECK(done > last_done);
+        last_done = done;
+        total = all;
+      });
   CHECK(last_done < total);
   CHECK(weights.kind == fmt::format("vgg{}", depth));
   CHECK(weights.architecture ==
@@ -77,13 +79,14 @@ TEST_CASE("matconvnet: a wrong VGG is named as what it is") {
   const TemporaryFolder folder;
   const auto old = unpacked("vgg16_old.mat", folder);
   CHECK(
-      contains(error_of([&] { import_matconvnet_vgg(matlab_file("vgg19_meta.mat"), 16); }),
+      contains(error_of([&] { import_matconvnet_vgg(open_matlab(matlab_file("vgg19_meta.mat")), 16); }),
                "vgg19_meta.mat: holds VGG-19, expected VGG-16 (usually named imagenet-vgg-verydeep-16.mat)"));
-  CHECK(contains(error_of([&] { import_matconvnet_vgg(old, 19); }), "holds VGG-16, expected VGG-19"));
-  CHECK(contains(error_of([&] { import_matconvnet_vgg(matlab_file("upproj_nyu.mat"), 19); }),
+  CHECK(contains(error_of([&] { import_matconvnet_vgg(open_matlab(old), 19); }),
+                 "holds VGG-16, expected VGG-19"));
+  CHECK(contains(error_of([&] { import_matconvnet_vgg(open_matlab(matlab_file("upproj_nyu.mat")), 19); }),
                  "holds a DagNN network of MatConvNet, expected imagenet-vgg-verydeep-19.mat"));
   CHECK(contains(
-      error_of([&] { import_matconvnet_vgg(matlab_file("features_le.mat"), 19); }),
+      error_of([&] { import_matconvnet_vgg(open_matlab(matlab_file("features_le.mat")), 19); }),
       "is not a MatConvNet network: no variable has 'layers', found narrow, scalar, single, double, "));
   const auto unnamed = with("vgg19_v73.mat", folder,
                             std::string("c\0o\0n\0v\0"
@@ -94,22 +97,22 @@ TEST_CASE("matconvnet: a wrong VGG is named as what it is") {
                                         "4\0_\0"
                                         "9\0",
                                         14));
-  CHECK(contains(error_of([&] { import_matconvnet_vgg(unnamed, 19); }),
+  CHECK(contains(error_of([&] { import_matconvnet_vgg(open_matlab(unnamed), 19); }),
                  "no layer 'conv4_2'; the file is incomplete: download imagenet-vgg-verydeep-19.mat again"));
   // Without its mean, the usual one.
   const auto meanless = with("vgg16_old.mat", folder, "averageImage", "averageimage");
-  CHECK(contains(import_matconvnet_vgg(meanless, 16).preprocess, "123.68"));
+  CHECK(contains(import_matconvnet_vgg(open_matlab(meanless), 16).preprocess, "123.68"));
   // The extents (3,3,4,8) of conv2_1 as (3,3,8,4).
   const auto shape = with("vgg16_old.mat", folder, std::string("\3\0\0\0\3\0\0\0\4\0\0\0\10\0\0\0", 16),
                           std::string("\3\0\0\0\3\0\0\0\10\0\0\0\4\0\0\0", 16));
-  CHECK(contains(error_of([&] { import_matconvnet_vgg(shape, 16); }),
+  CHECK(contains(error_of([&] { import_matconvnet_vgg(open_matlab(shape), 16); }),
                  "layer 'conv2_1' has filters of shape (3,3,8,4), expected (3,3,4,8)"));
 }
 
 void check_upproj(const std::filesystem::path& path, const std::string& padding,
                   const std::optional<std::string>& asked = std::nullopt) {
   CAPTURE(path.string());
-  const WeightsFile weights = import_matconvnet_upproj(path, asked);
+  const WeightsFile weights = import_matconvnet_upproj(open_matlab(path), asked);
   CHECK(weights.kind == "resnet_upproj");
   CHECK(weights.architecture == R"({"width":4,"encoder":"resnet50","padding":")" + padding + R"("})");
   CHECK(parse_preprocess(weights.preprocess, "x") == Preprocess{});
@@ -145,28 +148,28 @@ TEST_CASE("matconvnet: ResNet-UpProj, by layers, by names, in every container") 
 TEST_CASE("matconvnet: what is wrong with a ResNet-UpProj is said") {
   const TemporaryFolder folder;
   CHECK(
-      contains(error_of([] { import_matconvnet_upproj(matlab_file("vgg19_meta.mat")); }),
+      contains(error_of([] { import_matconvnet_upproj(open_matlab(matlab_file("vgg19_meta.mat"))); }),
                "is a MatConvNet network, but no DagNN: it has no 'params'; expected NYU_ResNet-UpProj.mat or "
                "Make3D_ResNet-UpProj.mat"));
-  CHECK(contains(error_of([] { import_matconvnet_upproj(matlab_file("features_le.mat")); }),
+  CHECK(contains(error_of([] { import_matconvnet_upproj(open_matlab(matlab_file("features_le.mat"))); }),
                  "is not a MatConvNet network"));
-  CHECK(error_of([] { import_matconvnet_upproj(matlab_file("upproj_nyu.mat"), "left"); }) ==
+  CHECK(error_of([] { import_matconvnet_upproj(open_matlab(matlab_file("upproj_nyu.mat")), "left"); }) ==
         "padding \"left\", expected \"nyu\" or \"make3d\"");
   const auto unsaid = with("upproj_make3d.mat", folder, "imageSize", "imagesize");
-  CHECK(contains(error_of([&] { import_matconvnet_upproj(unsaid); }),
+  CHECK(contains(error_of([&] { import_matconvnet_upproj(open_matlab(unsaid)); }),
                  "give --padding nyu for a network trained on NYU"));
   check_upproj(unsaid, "nyu", "nyu");
   const auto lacking = with("upproj_make3d.mat", folder, "RES4B-BRANCH2B", "RES4B-BRANCH2X");
   CHECK(
-      contains(error_of([&] { import_matconvnet_upproj(lacking); }),
+      contains(error_of([&] { import_matconvnet_upproj(open_matlab(lacking)); }),
                "lacks 1 of the 394 tensors of ResNet-UpProj: res4b_branch2b.weight; the file is incomplete"));
   const auto other = with("upproj_make3d.mat", folder, "CONV1", "CONV0");
-  CHECK(contains(error_of([&] { import_matconvnet_upproj(other); }),
+  CHECK(contains(error_of([&] { import_matconvnet_upproj(open_matlab(other)); }),
                  "is not ResNet-UpProj: no filters of a layer 'conv1'; its layers are CONV0, BN-CONV0, "));
   // The extents (3,3,4,4) of res2a_branch2b as (3,4,3,4).
   const auto shape = with("upproj_make3d.mat", folder, std::string("\3\0\0\0\3\0\0\0\4\0\0\0\4\0\0\0", 16),
                           std::string("\3\0\0\0\4\0\0\0\3\0\0\0\4\0\0\0", 16));
-  CHECK(contains(error_of([&] { import_matconvnet_upproj(shape); }),
+  CHECK(contains(error_of([&] { import_matconvnet_upproj(open_matlab(shape)); }),
                  "has shape (3,4,3,4), expected (3,3,4,4)"));
 }
 
@@ -185,9 +188,11 @@ TEST_CASE("matconvnet: files cut short anywhere are errors") {
       CHECK(contains(error_of([&] { import(folder / "cut.mat"); }), "cut.mat: "));
     }
   };
-  const auto upproj = [](const std::filesystem::path& path) { import_matconvnet_upproj(path); };
-  check("vgg19_meta.mat", [](const std::filesystem::path& path) { import_matconvnet_vgg(path, 19); });
-  check("vgg16_old.mat", [](const std::filesystem::path& path) { import_matconvnet_vgg(path, 16); });
+  const auto upproj = [](const std::filesystem::path& path) { import_matconvnet_upproj(open_matlab(path)); };
+  check("vgg19_meta.mat",
+        [](const std::filesystem::path& path) { import_matconvnet_vgg(open_matlab(path), 19); });
+  check("vgg16_old.mat",
+        [](const std::filesystem::path& path) { import_matconvnet_vgg(open_matlab(path), 16); });
   check("upproj_nyu.mat", upproj);
   check("upproj_make3d.mat", upproj);
   check("upproj_v73.mat", upproj);

@@ -176,8 +176,8 @@ TEST_CASE("network imports: a VGG cut short, without prefix, of another depth, w
 TEST_CASE("network imports: Caffe's VGG-19 is recognized in any container by its first layer") {
   const auto data = test::real_data();
   if (!data) return;
-  const auto keras =
-      import_keras_vgg(*data / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", 19, "relu1_2");
+  const auto keras = import_keras_vgg(
+      *open_tensor_file(*data / "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"), 19, "relu1_2");
   WeightsFile bgr = keras;
   auto& first = bgr.parameters[0].values;
   for (std::size_t i = 0; i < first.size(); i += 3) std::swap(first[i], first[i + 2]);

@@ -10,6 +10,7 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
+#include "tests/weights_import/python_files.hpp"
 
 namespace chiaro {
 namespace {
@@ -34,7 +35,7 @@ std::string file_of(const std::string& header, std::size_t data_bytes) {
 }
 
 TEST_CASE("safetensors: a file of the Python package, every type") {
-  const auto file = open_safetensors(kTypesFile);
+  const auto file = test::safetensors_of(kTypesFile);
   CHECK(file->format() == "safetensors");
   CHECK(file->metadata() == SafetensorsMetadata{{"made_by", "make_safetensors_files.py \u2713"}});
   REQUIRE(file->tensors().size() == 12);
@@ -70,7 +71,7 @@ TEST_CASE("safetensors: what is written comes back bit for bit, and the same byt
       {"\u00fcmlaut \"quoted\"", {1}, {-65504}}};
   const SafetensorsMetadata metadata = {{"format", "pt"}, {"note", "line\nbreak \u2713"}};
   write_safetensors(folder / "a", tensors, metadata);
-  const auto file = open_safetensors(folder / "a");
+  const auto file = test::safetensors_of(folder / "a");
   CHECK(file->metadata() == metadata);
   REQUIRE(file->tensors().size() == tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -88,7 +89,7 @@ TEST_CASE("safetensors: what is written comes back bit for bit, and the same byt
   const std::vector<NamedTensor> halves = {{"h", {5000}, std::vector<float>(5000, 0.1f)},
                                            {"i", {2}, {2048, -3}}};
   write_safetensors(folder / "half", halves, {}, /*half=*/true);
-  const auto half = open_safetensors(folder / "half");
+  const auto half = test::safetensors_of(folder / "half");
   CHECK(half->tensors()[0].type == ElementType::F16);
   CHECK(half->read(0) == std::vector<float>(5000, 0.0999755859375f));
   CHECK(half->read(1) == std::vector<float>{2048, -3});
@@ -96,7 +97,7 @@ TEST_CASE("safetensors: what is written comes back bit for bit, and the same byt
   // What half precision cannot hold stays as it is.
   write_safetensors(folder / "mixed", std::vector<NamedTensor>{{"a", {1}, {65520}}, {"b", {1}, {0.1f}}}, {},
                     /*half=*/true);
-  const auto mixed = open_safetensors(folder / "mixed");
+  const auto mixed = test::safetensors_of(folder / "mixed");
   CHECK(mixed->read(0) == std::vector<float>{65520});
   CHECK(mixed->tensors()[0].type == ElementType::F32);
   CHECK(mixed->read(1) == std::vector<float>{0.0999755859375f});
@@ -124,10 +125,10 @@ TEST_CASE("safetensors: a file cut off anywhere is an error") {
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
     put(folder / "cut", whole.substr(0, length));
-    CHECK(contains(error_of([&] { open_safetensors(folder / "cut"); }), "the file is cut short"));
+    CHECK(contains(error_of([&] { test::safetensors_of(folder / "cut"); }), "the file is cut short"));
   }
   put(folder / "cut", whole + '\0');
-  CHECK(contains(error_of([&] { open_safetensors(folder / "cut"); }),
+  CHECK(contains(error_of([&] { test::safetensors_of(folder / "cut"); }),
                  "1 bytes behind the last tensor belong to none"));
 }
 
@@ -143,7 +144,7 @@ TEST_CASE("safetensors: any changed byte gives an error or tensors, never a cras
       put(folder / "damaged", damaged);
       CAPTURE(at);
       CHECK_NOTHROW(error_of([&] {
-        const auto file = open_safetensors(folder / "damaged");
+        const auto file = test::safetensors_of(folder / "damaged");
         for (std::size_t i = 0; i < file->tensors().size(); ++i) file->read(i);
       }));
     }
@@ -155,7 +156,7 @@ TEST_CASE("safetensors: one message per mistake") {
   const auto path = folder / "x.safetensors";
   const auto message = [&](const std::string& bytes) {
     put(path, bytes);
-    return error_of([&] { open_safetensors(path); }).substr(path.string().size() + 2);
+    return error_of([&] { test::safetensors_of(path); }).substr(path.string().size() + 2);
   };
   const std::string damaged = "the safetensors header is damaged: ";
   const auto refusal = [&](const std::string& header, std::size_t data_bytes = 0) {
@@ -224,31 +225,31 @@ TEST_CASE("safetensors: one message per mistake") {
   CHECK(refusal("{" + a + "}", 10) == "2 bytes behind the last tensor belong to none");
   CHECK(refusal("{" + a + "}", 7) ==
         "holds 7 bytes of values, but its tensors have 8: the file is cut short; download it again");
-  CHECK(error_of([] { open_safetensors("weights_import/data/float8.safetensors"); }) ==
+  CHECK(error_of([] { test::safetensors_of("weights_import/data/float8.safetensors"); }) ==
         "weights_import/data/float8.safetensors: tensor 'weight' has type 'F8_E4M3', which chiaro does not "
         "read; expected one of F16, BF16, F32, F64, I8, U8, I16, I32, I64, BOOL: save the file with one of "
         "these");
   CHECK(refusal(std::string(100000, '[')) == "it is a list, expected an object");
   CHECK(message(file_of(std::string(kMaxSafetensorsHeader + 1, ' '), 0))
             .starts_with("a safetensors header of 4194305"));
-  CHECK(open_safetensors((put(path, file_of("{}  ", 0)), path))->tensors().empty());
+  CHECK(test::safetensors_of((put(path, file_of("{}  ", 0)), path))->tensors().empty());
 }
 
 TEST_CASE("safetensors: told from its contents") {
   const TemporaryFolder folder;
-  CHECK(file_kind(kTypesFile) == FileKind::Safetensors);
+  CHECK(file_kind(InputFile(kTypesFile)) == FileKind::Safetensors);
   put(folder / "cut", read_text(kTypesFile).substr(0, 20));
-  CHECK(file_kind(folder / "cut") == FileKind::Safetensors);
+  CHECK(file_kind(InputFile(folder / "cut")) == FileKind::Safetensors);
   // Headers of 640 and 35615 bytes: the files begin like a pickle and like gzip.
   for (const std::size_t length : {640, 35615}) {
     put(folder / "length", file_of("{}" + std::string(length - 2, ' '), 0));
-    CHECK(file_kind(folder / "length") == FileKind::Safetensors);
+    CHECK(file_kind(InputFile(folder / "length")) == FileKind::Safetensors);
     CHECK(open_tensor_file(folder / "length")->tensors().empty());
   }
   for (const char* text :
        {"", "<html>{}", "{\"json\": \"not safetensors\"}", "PK\x03\x04 a zip archive {}"}) {
     put(folder / "other", text);
-    CHECK(file_kind(folder / "other") != FileKind::Safetensors);
+    CHECK(file_kind(InputFile(folder / "other")) != FileKind::Safetensors);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/weights_import/network_of_kind.hpp"
+#include "tests/weights_import/python_files.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 
 namespace chiaro {
@@ -108,7 +109,7 @@ TEST_CASE("safetensors: networks come back bit for bit, for every kind") {
   for (const WeightsFile& network : networks) {
     CAPTURE(network.kind);
     export_safetensors(path, network);
-    const auto file = open_safetensors(path);
+    const auto file = test::safetensors_of(path);
     CHECK(file->metadata().at("format") == "pt");
     REQUIRE(holds_network(*file));
     check_same(read_network(*file), network);
@@ -118,14 +119,14 @@ TEST_CASE("safetensors: networks come back bit for bit, for every kind") {
   }
   const WeightsFile& network = networks.back();
   export_safetensors(path, network);
-  const auto file = open_safetensors(path);
+  const auto file = test::safetensors_of(path);
   CHECK(file->find("conv1.conv2d.bias")->shape == Dims{2});
   CHECK(file->read(1) == std::vector<float>(2, 0.f));
   export_safetensors(path, network, /*half=*/true);
-  const WeightsFile rounded = read_network(*open_safetensors(path));
+  const WeightsFile rounded = read_network(*test::safetensors_of(path));
   CHECK_FALSE(same_bits(rounded.parameters[0].values, network.parameters[0].values));
   CHECK(rounded.parameters[0].values[5] == doctest::Approx(network.parameters[0].values[5]).epsilon(1e-3));
-  CHECK_FALSE(holds_network(*open_safetensors("weights_import/data/types.safetensors")));
+  CHECK_FALSE(holds_network(*test::safetensors_of("weights_import/data/types.safetensors")));
 }
 
 TEST_CASE("safetensors: networks that do not fit are refused") {
@@ -165,7 +166,7 @@ TEST_CASE("safetensors: networks that do not fit are refused") {
   std::vector<NamedTensor> tensors = to_state_dict(good);
   const auto read = [&] {
     write_safetensors(path, tensors, metadata);
-    return error_of([&] { read_network(*open_safetensors(path)); }).substr(path.string().size());
+    return error_of([&] { read_network(*test::safetensors_of(path)); }).substr(path.string().size());
   };
   tensors[0].name = "conv1.conv2.weight";
   CHECK(read() == ": no tensor 'conv1.conv2d.weight'; did you mean 'conv1.conv2.weight'?");

@@ -97,6 +97,27 @@ TEST_CASE("torch_files: a state dict inside a checkpoint, or from DataParallel")
   }
 }
 
+TEST_CASE("torch_files: inert objects beside the weights are skipped over, code is refused") {
+  for (const std::string protocol : {"2", "3", "4", "5"}) {
+    CAPTURE(protocol);
+    const auto file = open_tensor_file(python_file("inert_p" + protocol + ".pth"));
+    CHECK(values_of(*file, "a") == ramp(2, 1));
+  }
+  CHECK(contains(problem_of("refused_getattr.pth"), "wants __builtin__.getattr, which"));
+  CHECK(contains(problem_of("refused_eval.pth"), "wants __builtin__.eval, which"));
+  CHECK(contains(problem_of("refused_partial.pth"), "wants functools.partial, which"));
+}
+
+TEST_CASE("torch_files: a network is the same behind any wrapper") {
+  for (const std::string format : {"zip", "legacy"})
+    for (int i = 0; i < 8; ++i) {
+      CAPTURE(i);
+      const auto file = open_tensor_file(python_file(fmt::format("wrapped{}_{}.pth", i, format)));
+      CHECK(file->find("features.0.weight")->shape == Extents{2, 3, 3, 3});
+      CHECK(values_of(*file, "features.2.bias") == ramp(2, 7));
+    }
+}
+
 TEST_CASE("torch_files: big-endian machines, PyTorch 2's untyped storages, PyTorch 0.3's views") {
   CHECK(values_of(*open_tensor_file(python_file("big_endian.pth")), "a") == ramp(3));
   const auto untyped = open_tensor_file(python_file("untyped.pth"));
@@ -138,7 +159,7 @@ TEST_CASE("torch_files: files of other kinds are named") {
   };
   CHECK(contains(problem("<!DOCTYPE html><html>"), "it is a web page (HTML): the download went wrong"));
   CHECK(contains(problem("version https://git-lfs.github.com/spec/v1\n"), "it is a Git LFS pointer"));
-  CHECK(contains(problem(""), "it is empty; expected a PyTorch state dict"));
+  CHECK(contains(problem(""), "it is empty; expected chiaro's own file"));
   CHECK(contains(problem("\x89PNG\r\n\x1a\n and so on"), "it is a PNG picture"));
   std::string tar(512, '\0');
   tar.replace(0, 8, "sys_info").replace(257, 5, "ustar");

@@ -5,8 +5,8 @@
 
 #include "engine/io/file_kind.hpp"
 #include "engine/io/h5_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
 #include "weights_import/files/mat_v5.hpp"
 #include "weights_import/files/mat_v73.hpp"
 
@@ -143,9 +143,11 @@ namespace {
 
 constexpr std::int64_t kArrayBytesAlways = 64 << 20;
 
-// MATLAB 4 files have no header: they begin with the type of the first matrix, a number below 5000 of which
+}  // namespace
+
+// They begin with the type of the first matrix, a number below 5000 of which
 // at least one byte is zero, and its extents.
-bool looks_like_v4(const InputFile& file) {
+bool is_mat_v4(const InputFile& file) {
   std::array<std::byte, 20> head;
   if (file.bytes() < std::ssize(head)) return false;
   file.read(0, head, "the header");
@@ -166,6 +168,8 @@ bool looks_like_v4(const InputFile& file) {
   }
   return false;
 }
+
+namespace {
 
 // From the first extent fastest to the last extent fastest.
 std::vector<float> row_major(std::vector<float> values, const std::vector<std::int64_t>& shape) {
@@ -189,38 +193,40 @@ std::vector<float> row_major(std::vector<float> values, const std::vector<std::i
 
 }  // namespace
 
-MatFile::MatFile(const std::filesystem::path& path) : file_(path.string()) {
-  const FileKind kind = file_kind(path);
-  if (kind == FileKind::Hdf5) {
-    format_ = "MATLAB 7.3";
-    bytes_ = static_cast<std::int64_t>(std::filesystem::file_size(path));
-    reader_ = open_mat_v73(path);
-  } else if (kind == FileKind::Matlab) {
-    auto input = std::make_unique<InputFile>(path);
-    format_ = "MATLAB 5";
-    bytes_ = input->bytes();
-    reader_ = open_mat_v5(std::move(input));
-  } else {
-    if (kind == FileKind::Binary && looks_like_v4(InputFile(path))) {
-      throw Error(
-          "{}: is a MATLAB 4 file, which is not supported: load it in MATLAB or Octave and save it with "
-          "-v7",
-          file_);
-    }
-    throw Error("{}: is not a MATLAB file: it is {}", file_, describe(kind));
-  }
+MatFile::MatFile(std::unique_ptr<InputFile> input, FileKind kind)
+    : TensorFile(input->name(), kind == FileKind::Matlab ? "MATLAB 5" : "MATLAB 7.3", input->bytes()) {
+  reader_ = kind == FileKind::Matlab ? open_mat_v5(std::move(input)) : open_mat_v73(*input);
   variables_ = reader_->parse();
+  list(variables_, "");
+}
+
+void MatFile::list(const MatValue& value, const std::string& place) {
+  constexpr std::size_t kMostListed = 20000;
+  if (value.kind == MatKind::Numbers && !value.payload.complex && tensors_.size() < kMostListed) {
+    const ElementType type = value.type == "single" ? ElementType::F32 : ElementType::F64;
+    tensors_.push_back({place, value.shape, type});
+    arrays_.push_back(&value);
+  }
+  for (std::size_t i = 0; i < value.items.size(); ++i) {
+    if (value.kind == MatKind::Cell) {
+      list(value.items[i], fmt::format("{}{{{}}}", place, i + 1));
+      continue;
+    }
+    const std::size_t fields = value.fields.size();
+    const std::string index = value.items.size() > fields ? fmt::format("({})", i / fields + 1) : "";
+    list(value.items[i], place + index + (place.empty() ? "" : ".") + value.fields[i % fields]);
+  }
 }
 
 std::vector<float> MatFile::floats(const MatValue& value) const {
   if (value.kind != MatKind::Numbers || value.payload.complex) {
-    throw Error("{}: holds {} where an array of real numbers was expected", file_,
+    throw Error("{}: holds {} where an array of real numbers was expected", file(),
                 value.payload.complex ? "complex numbers" : "a value of class " + value.type);
   }
   const std::int64_t count = value.count();
-  if (count > (kArrayBytesAlways + 2 * bytes_) / static_cast<std::int64_t>(sizeof(float))) {
+  if (count > (kArrayBytesAlways + 2 * bytes()) / static_cast<std::int64_t>(sizeof(float))) {
     throw Error("{}: an array claims shape {}, more than a file of {} bytes should hold: it is damaged",
-                file_, shape_text(value.shape), bytes_);
+                file(), shape_text(value.shape), bytes());
   }
   if (count == 0) return {};
   return row_major(reader_->column_major(value), value.shape);

@@ -1,12 +1,14 @@
 // MATLAB files as values.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "engine/io/file_kind.hpp"
+#include "weights_import/files/tensor_file.hpp"
 
 namespace chiaro {
 
@@ -78,7 +80,7 @@ class MatBudget {
 };
 
 // MATLAB's .mat files: version 5 (also called 6 and 7; plain and compressed, both byte orders) and
-// version 7.3 (HDF5). Version 4 is refused by name.
+// version 7.3 (HDF5).
 //
 // Opening reads the tree of variables; values of arrays are read one array at a time when
 // asked for. Sparse arrays, objects, function handles and opaque values appear as MatKind::Other and are not
@@ -87,6 +89,9 @@ class MatBudget {
 // grow to at most 64 times its size + 64 MB (MATLAB 5). The reader is our own because matio, where
 // distributions have it, loads whole variables, and its versions there differ in how they take damaged files.
 // Source: "MAT-File Format", The MathWorks, R2019b; scipy.io and h5py for what files hold in practice.
+
+// MATLAB 4 files have no header: whether it looks like one.
+bool is_mat_v4(const InputFile& file);
 
 // One of the two formats; made by MatFile.
 class MatReader {
@@ -97,14 +102,12 @@ class MatReader {
   virtual std::vector<float> column_major(const MatValue& value) = 0;
 };
 
-// One object is used by one thread at a time.
-class MatFile {
+// As tensors, the arrays of real numbers by their places in the tree, counted as MATLAB counts: "layers{3}.weights{1}",
+// "params(7).value". One object is used by one thread at a time.
+class MatFile : public TensorFile {
  public:
-  explicit MatFile(const std::filesystem::path& path);
+  MatFile(std::unique_ptr<InputFile> input, FileKind kind);  // Matlab or Matlab73
 
-  const std::string& file() const { return file_; }      // as given, for messages
-  const std::string& format() const { return format_; }  // "MATLAB 5" or "MATLAB 7.3"
-  std::int64_t bytes() const { return bytes_; }
   const MatValue& variables() const { return variables_; }  // a struct whose fields are the variables
 
   // All values of an array of this tree as fp32, row-major in the order of its shape, as numpy's C order.
@@ -112,11 +115,15 @@ class MatFile {
   // back costs another one.
   std::vector<float> floats(const MatValue& value) const;
 
+ protected:
+  std::vector<float> read_values(std::size_t index) const override { return floats(*arrays_.at(index)); }
+
  private:
-  std::string file_, format_;
-  std::int64_t bytes_ = 0;
+  void list(const MatValue& value, const std::string& place);
+
   std::unique_ptr<MatReader> reader_;
   MatValue variables_;
+  std::vector<const MatValue*> arrays_;  // the tensors
 };
 
 }  // namespace chiaro

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/mat_file.hpp"
 
 namespace chiaro {

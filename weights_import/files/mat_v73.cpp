@@ -23,10 +23,8 @@ bool is_number_class(const std::string& type) {
 
 class MatV73Reader : public MatReader {
  public:
-  explicit MatV73Reader(const std::filesystem::path& path)
-      : file_(path),
-        file_bytes_(static_cast<std::int64_t>(std::filesystem::file_size(path))),
-        budget_(path.string(), file_bytes_) {}
+  explicit MatV73Reader(const InputFile& input)
+      : file_(input), file_bytes_(input.bytes()), budget_(input.name(), file_bytes_) {}
 
   MatValue parse() override {
     if (file_.exists(kReferenced)) {
@@ -196,8 +194,8 @@ class MatV73Reader : public MatReader {
 
 }  // namespace
 
-std::unique_ptr<MatReader> open_mat_v73(const std::filesystem::path& path) {
-  return std::make_unique<MatV73Reader>(path);
+std::unique_ptr<MatReader> open_mat_v73(const InputFile& input) {
+  return std::make_unique<MatV73Reader>(input);
 }
 
 }  // namespace chiaro

@@ -161,16 +161,12 @@ namespace {
 constexpr std::string_view kAllowed[] = {"numpy.ndarray",
                                          "numpy.dtype",
                                          "numpy.core.multiarray._reconstruct",
-                                         "numpy._core.multiarray._reconstruct",
                                          "numpy.core.multiarray.scalar",
-                                         "numpy._core.multiarray.scalar",
                                          "numpy.core.numeric._frombuffer",
-                                         "numpy._core.numeric._frombuffer",
                                          "collections.OrderedDict",
                                          "collections.defaultdict",
                                          "_codecs.encode",
-                                         "__builtin__.bytes",
-                                         "__builtin__.dict",
+                                         "builtins.bytes",
                                          "builtins.dict"};
 
 // Under its name before and since NumPy 2.
@@ -435,8 +431,8 @@ class NumpyDictionary : public TensorFile {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_numpy_dictionary(const std::filesystem::path& path) {
-  return std::make_unique<NumpyDictionary>(std::make_unique<InputFile>(path));
+std::unique_ptr<TensorFile> open_numpy_dictionary(std::unique_ptr<InputFile> input) {
+  return std::make_unique<NumpyDictionary>(std::move(input));
 }
 
 }  // namespace chiaro

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/pickle.hpp"
 #include "weights_import/files/pickle_strided.hpp"
 #include "weights_import/files/tensor_file.hpp"
@@ -63,6 +63,6 @@ std::vector<float> read_numpy_array(const NumpyArray& array, const InputFile& in
 
 // Tensors are named "layer/parameter", or "name" where the dictionary holds an array directly. Checks all
 // names, shapes and sizes. A plain array, deeper dictionaries and other values are Errors.
-std::unique_ptr<TensorFile> open_numpy_dictionary(const std::filesystem::path& path);
+std::unique_ptr<TensorFile> open_numpy_dictionary(std::unique_ptr<InputFile> input);
 
 }  // namespace chiaro

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 
 namespace chiaro {
 
@@ -46,8 +46,8 @@ class PickleInput {
 // its arguments, the state and the items that would be given to the result. The reader of a format looks at these names
 // and decides what they mean. Only names that the caller allows are accepted at all.
 //
-// All opcodes of protocols 0 to 5 that occur in data are understood; the others (INST, OBJ, EXT1, sets, out-of-band
-// buffers, ...) are refused by name. Numbers are int64, float64. Text and bytes of more than 64 KiB stay in the file:
+// All opcodes of protocols 0 to 5 that occur in data are understood; the others (INST, OBJ, EXT1, out-of-band buffers,
+// ...) are refused by name. Numbers are int64, float64; whole numbers beyond that are Bytes, sets are Lists. Text and bytes of more than 64 KiB stay in the file:
 // the value knows where. Work and memory are linear in the bytes read and bounded: at most a million values. Values can
 // be shared and, in a hostile file, contain themselves: walk a fixed depth.
 //
@@ -71,7 +71,7 @@ enum class PickleKind : std::uint8_t {
 };
 
 struct PickleRules {
-  // What GLOBAL and STACK_GLOBAL may name: "collections.OrderedDict".
+  // What GLOBAL and STACK_GLOBAL may name: "collections.OrderedDict"; modules by their names in Python 3 and NumPy 1.
   std::span<const std::string_view> allowed;
   // What else to say about a name that is not allowed; "" for the usual message.
   std::string (*refusal)(std::string_view name) = nullptr;

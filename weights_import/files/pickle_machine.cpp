@@ -108,15 +108,21 @@ bool PickleMachine::step_number(Opcode opcode) {
     case Opcode::Long: {
       std::string line = input_.line();
       if (line.ends_with('L')) line.pop_back();
-      integer(decimal(line));
+      constexpr std::size_t kDigits = 19;  // of an int64
+      if (line.size() > kDigits)
+        push_string(PickleKind::Bytes, line);
+      else
+        integer(decimal(line));
       return true;
     }
     case Opcode::Long1:
     case Opcode::Long4: {
       const std::uint64_t bytes = input_.little(opcode == Opcode::Long1 ? 1 : 4);
-      if (bytes > 8) fail(fmt::format("has a whole number of {} bytes, which no size needs", bytes));
-      if (bytes == 0) {
-        integer(0);
+      if (bytes == 0 || bytes > 8) {
+        if (bytes == 0)
+          integer(0);
+        else
+          push_from_input(PickleKind::Bytes, bytes);  // such as a UUID's
         return true;
       }
       const int unused = 64 - 8 * static_cast<int>(bytes);  // the shifts extend the sign
@@ -185,6 +191,7 @@ bool PickleMachine::step_container(Opcode opcode) {
       push_new(PickleKind::Tuple);
       return true;
     case Opcode::EmptyList:
+    case Opcode::EmptySet:
       push_new(PickleKind::List);
       return true;
     case Opcode::EmptyDict:
@@ -200,6 +207,7 @@ bool PickleMachine::step_container(Opcode opcode) {
       push_container(PickleKind::Tuple, items_above_mark());
       return true;
     case Opcode::List:
+    case Opcode::FrozenSet:
       push_container(PickleKind::List, items_above_mark());
       return true;
     case Opcode::Dict:
@@ -209,6 +217,7 @@ bool PickleMachine::step_container(Opcode opcode) {
       add_items(1, false);
       return true;
     case Opcode::Appends:
+    case Opcode::AddItems:
       add_items(items_above_mark(), false);
       return true;
     case Opcode::SetItem:
@@ -234,6 +243,10 @@ bool PickleMachine::step_object(Opcode opcode) {
       push_global(std::string(short_text(pop())), name);
       return true;
     }
+    case Opcode::NewObjEx:
+      if (node(pop()).kind != PickleKind::Dict) fail("calls something with names that are not a dictionary");
+      push_call();
+      return true;
     case Opcode::Reduce:
     case Opcode::NewObj:
       push_call();

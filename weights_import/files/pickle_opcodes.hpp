@@ -90,14 +90,6 @@ constexpr std::string_view refused_opcode_name(Opcode opcode) {
       return "EXT2";
     case Opcode::Ext4:
       return "EXT4";
-    case Opcode::EmptySet:
-      return "EMPTY_SET";
-    case Opcode::AddItems:
-      return "ADDITEMS";
-    case Opcode::FrozenSet:
-      return "FROZENSET";
-    case Opcode::NewObjEx:
-      return "NEWOBJ_EX";
     case Opcode::NextBuffer:
       return "NEXT_BUFFER";
     case Opcode::ReadonlyBuffer:

@@ -1,4 +1,5 @@
 // What the opcodes are made of: the stack, the memo and the building of values.
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -56,11 +57,27 @@ void PickleMachine::push_container(PickleKind kind, std::size_t count) {
   push(container);
 }
 
+namespace {
+
+// A module by the name that the allowed ones are listed under: that of Python 3 and of NumPy 1.
+std::string_view listed_module(std::string_view module) {
+  constexpr std::pair<std::string_view, std::string_view> kOther[] = {
+      {"__builtin__", "builtins"},
+      {"copy_reg", "copyreg"},
+      {"pathlib._local", "pathlib"},
+      {"numpy._core.multiarray", "numpy.core.multiarray"},
+      {"numpy._core.numeric", "numpy.core.numeric"}};
+  for (const auto& [other, listed] : kOther)
+    if (module == other) return listed;
+  return module;
+}
+
+}  // namespace
+
 void PickleMachine::push_global(std::string_view module, std::string_view name) {
   const std::string full = std::string(module) + "." + std::string(name);
-  bool allowed = false;
-  for (const std::string_view candidate : rules_.allowed) allowed = allowed || candidate == full;
-  if (!allowed) {
+  const std::string listed = fmt::format("{}.{}", listed_module(module), name);
+  if (std::ranges::find(rules_.allowed, listed) == rules_.allowed.end()) {
     const std::string refusal = rules_.refusal ? rules_.refusal(full) : "";
     if (!refusal.empty()) throw Error("{}: {}", pickle_.source_, refusal);
     throw Error("{}: the pickle wants {}, which a weights file has no use for: refused", pickle_.source_,

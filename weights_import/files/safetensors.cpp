@@ -347,10 +347,6 @@ std::vector<float> SafetensorsFile::read_values(std::size_t index) const {
   return values;
 }
 
-std::unique_ptr<SafetensorsFile> open_safetensors(const std::filesystem::path& path) {
-  return std::make_unique<SafetensorsFile>(std::make_unique<InputFile>(path));
-}
-
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                        const SafetensorsMetadata& metadata, bool half) {
   const std::string header = make_header(tensors, metadata, half, path.string());

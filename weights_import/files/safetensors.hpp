@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/io/input_file.hpp"
 #include "engine/io/weights_file.hpp"
-#include "weights_import/files/input_file.hpp"
 #include "weights_import/files/tensor_file.hpp"
 
 namespace chiaro {
@@ -50,7 +50,7 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 
 class SafetensorsFile : public TensorFile {
  public:
-  explicit SafetensorsFile(std::unique_ptr<InputFile> input);  // see open_safetensors
+  explicit SafetensorsFile(std::unique_ptr<InputFile> input);  // checks the whole header
 
   const SafetensorsMetadata& metadata() const { return metadata_; }
 
@@ -62,9 +62,6 @@ class SafetensorsFile : public TensorFile {
   std::vector<std::int64_t> offsets_;  // of the tensors, in the file
   SafetensorsMetadata metadata_;
 };
-
-// Checks the whole header. Errors begin with the path.
-std::unique_ptr<SafetensorsFile> open_safetensors(const std::filesystem::path& path);
 
 // Writes the tensors in their order as F32, or rounded to F16. Atomic; the same contents give the same bytes.
 // Errors: a name twice or not UTF-8, values that do not fill their shape.

@@ -1,7 +1,5 @@
 #include "weights_import/files/safetensors_network.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/suggest.hpp"
@@ -27,11 +25,7 @@ void check_network(const WeightsFile& weights, const std::string& file) {
     if (!object) throw Error("{}: '{}' is not a JSON object of at most {} bytes", file, name, kMaxJson);
   }
   parse_preprocess(weights.preprocess, file);
-  for (const NamedTensor& tensor : weights.parameters) {
-    if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float v) { return std::isfinite(v); }))
-      throw Error("{}: tensor '{}' holds NaN or infinity: the network diverged or the file is damaged", file,
-                  tensor.name);
-  }
+  for (const NamedTensor& tensor : weights.parameters) check_finite(tensor.name, tensor.values, file);
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 // A file of named tensors, whatever its format: names, shapes and types are known at once, values are read
 // one tensor at a time, so that importing never holds the file twice.
 //
+// Names are those that the network itself gives: what DistributedDataParallel, torch.compile, Lightning and people's own
+// wrappers put before or between ("module.", "_orig_mod.", "model.net.", ...) is taken away, whatever the container.
+//
 // Values come in row-major order as fp32, whatever strides and type the file has. Reading can throw Error
 // (the file ends too early, a type that cannot be read); messages begin with the file's name.
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +40,12 @@ class TensorFile {
 
   // All values of tensors()[index].
   std::vector<float> read(std::size_t index) const { return read_values(index); }
+  std::vector<float> read(const TensorInfo& info) const {  // one of tensors()
+    return read(static_cast<std::size_t>(&info - tensors_.data()));
+  }
+
+  // Called once, when the file is opened. Names stay where two would become the same.
+  void clean_names();
 
  protected:
   TensorFile(std::string file, std::string format, std::int64_t bytes)
@@ -50,8 +60,14 @@ class TensorFile {
   std::int64_t bytes_;
 };
 
-// Opens any of the formats by its contents: PyTorch zip and legacy state dicts, safetensors, NumPy
-// dictionaries. Everything else is an Error that says what the file is.
-std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
+// The one door for weights: opens a file and decides by its contents, once, which container it is. chiaro's own files,
+// Keras' and other HDF5, MATLAB, PyTorch zip and legacy state dicts, safetensors, NumPy dictionaries; everything else is an
+// Error that says what the file is.
+//
+// trial: what will be done with the file. HDF5 is opened, and that tried, in a child process first (trial.hpp), because the
+// library does not survive all damaged files.
+std::unique_ptr<TensorFile> open_tensor_file(
+    const std::filesystem::path& path,
+    const std::function<void(const TensorFile&)>& trial = [](const TensorFile&) {});
 
 }  // namespace chiaro

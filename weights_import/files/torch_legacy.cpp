@@ -135,14 +135,13 @@ class TorchLegacy : public TensorFile {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_torch_legacy(const std::filesystem::path& path) {
-  return std::make_unique<TorchLegacy>(std::make_unique<InputFile>(path));
+std::unique_ptr<TensorFile> open_torch_legacy(std::unique_ptr<InputFile> input) {
+  return std::make_unique<TorchLegacy>(std::move(input));
 }
 
-bool is_torch_tar(const std::filesystem::path& path) {
+bool is_torch_tar(const InputFile& input) {
   constexpr std::int64_t kMagicAt = 257;
   constexpr std::string_view kTar = "ustar";
-  const InputFile input(path);
   if (input.bytes() < kMagicAt + std::ssize(kTar)) return false;
   std::array<char, kTar.size()> found{};
   input.read(kMagicAt, std::as_writable_bytes(std::span(found)), "the header of a tar archive");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -153,65 +154,55 @@ namespace {
 
 constexpr std::size_t kMostTensors = 20000;
 
-// Tensors, and the plain data that people keep beside them. Nothing of it is ever called.
-constexpr std::string_view kTorchCalls[] = {"torch._utils._rebuild_tensor",
-                                            "torch._utils._rebuild_tensor_v2",
-                                            "torch._utils._rebuild_tensor_v3",
-                                            "torch._utils._rebuild_parameter",
-                                            "torch._utils._rebuild_parameter_with_state",
-                                            "torch._tensor._rebuild_from_type_v2",
-                                            "torch.nn.parameter.Parameter",
-                                            "torch.nn.parameter.Buffer",
-                                            "torch.Tensor",
-                                            "torch._tensor.Tensor",
-                                            "torch.Size",
-                                            "torch.device",
-                                            "torch.serialization._get_layout",
-                                            "torch.FloatStorage",
-                                            "torch.DoubleStorage",
-                                            "torch.HalfStorage",
-                                            "torch.BFloat16Storage",
-                                            "torch.LongStorage",
-                                            "torch.IntStorage",
-                                            "torch.ShortStorage",
-                                            "torch.CharStorage",
-                                            "torch.ByteStorage",
-                                            "torch.BoolStorage",
-                                            "torch.cuda.FloatStorage",
-                                            "torch.cuda.DoubleStorage",
-                                            "torch.cuda.HalfStorage",
-                                            "torch.cuda.BFloat16Storage",
-                                            "torch.cuda.LongStorage",
-                                            "torch.cuda.IntStorage",
-                                            "torch.cuda.ShortStorage",
-                                            "torch.cuda.CharStorage",
-                                            "torch.cuda.ByteStorage",
-                                            "torch.cuda.BoolStorage",
-                                            "torch.storage.UntypedStorage",
-                                            "torch.UntypedStorage",
-                                            "torch.float32",
-                                            "torch.float64",
-                                            "torch.float16",
-                                            "torch.bfloat16",
-                                            "torch.int64",
-                                            "torch.int32",
-                                            "torch.int16",
-                                            "torch.int8",
-                                            "torch.uint8",
-                                            "torch.bool",
-                                            "collections.OrderedDict",
-                                            "collections.defaultdict",
-                                            "argparse.Namespace",
-                                            "_codecs.encode",
-                                            "__builtin__.dict",
-                                            "builtins.dict",
-                                            "__builtin__.bytes",
-                                            "numpy.dtype",
-                                            "numpy.ndarray",
-                                            "numpy.core.multiarray.scalar",
-                                            "numpy._core.multiarray.scalar",
-                                            "numpy.core.multiarray._reconstruct",
-                                            "numpy._core.multiarray._reconstruct"};
+// Names that may occur, by module: what tensors need, and the plain data of the standard library and of NumPy that people
+// keep beside them. Each makes a value of its arguments and does nothing else; here nothing is ever called. What runs code
+// that a file chooses (getattr, eval, functools.partial, ...) is not among them. Old names of modules: pickle_stack.cpp.
+constexpr std::pair<std::string_view, std::string_view> kData[] = {
+    {"torch", "Tensor Size device UntypedStorage"},
+    {"torch._tensor", "Tensor _rebuild_from_type_v2"},
+    {"torch._utils",
+     "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state"},
+    {"torch.nn.parameter", "Parameter Buffer"},
+    {"torch.serialization", "_get_layout"},
+    {"torch.storage", "UntypedStorage"},
+    {"torch.torch_version", "TorchVersion"},
+    {"builtins",
+     "bool bytearray bytes complex dict float frozenset int list long object range set slice str tuple unicode xrange"},
+    {"collections", "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque"},
+    {"UserDict", "IterableUserDict"},
+    {"UserList", "UserList"},
+    {"UserString", "UserString"},
+    {"datetime", "date datetime time timedelta timezone"},
+    {"pathlib", "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath"},
+    {"uuid", "SafeUUID UUID"},
+    {"decimal", "Decimal"},
+    {"fractions", "Fraction"},
+    {"ipaddress", "IPv4Address IPv4Network IPv6Address IPv6Network"},
+    {"zoneinfo", "ZoneInfo ZoneInfo._unpickle"},
+    {"argparse", "Namespace"},
+    {"types", "SimpleNamespace"},
+    {"array", "_array_reconstructor array"},
+    {"random", "Random"},
+    {"time", "struct_time"},
+    {"copyreg", "_reconstructor"},
+    {"_codecs", "encode"},
+    {"numpy", "dtype ndarray"},
+    {"numpy.core.multiarray", "_reconstruct scalar"},
+    {"numpy.core.numeric", "_frombuffer"}};
+
+std::vector<std::string> allowed_names() {
+  std::vector<std::string> names;
+  for (const auto& [module, members] : kData) {
+    std::istringstream words{std::string(members)};
+    for (std::string word; words >> word;) names.push_back(fmt::format("{}.{}", module, word));
+  }
+  for (const TorchType& type : kTorchTypes)
+    for (const std::string_view name : {type.dtype, type.storage}) {
+      names.push_back(fmt::format("torch.{}", name));
+      names.push_back(fmt::format("torch.cuda.{}", name));
+    }
+  return names;
+}
 
 // Whole modules name their classes, and those cannot be known here.
 std::string refuse(std::string_view name) {
@@ -281,16 +272,21 @@ PickleValue find_dictionary(const Pickle& pickle, const std::string& file) {
     }
     if (found && has_tensors(*found)) return *found;
   }
-  if (!has_tensors(root)) {
+  if (has_tensors(root)) return root;
+  std::vector<PickleValue> holders;
+  for (const auto& [key, value] : entries)
+    if (has_tensors(value)) holders.push_back(value);
+  if (holders.size() != 1)
     throw Error("{}: holds a dictionary without tensors: {}; expected a state dict", file, keys_of(root));
-  }
-  return root;
+  return holders.front();
 }
 
 }  // namespace
 
 PickleRules torch_pickle_rules() {
-  return {kTorchCalls, refuse};
+  static const std::vector<std::string> names = allowed_names();
+  static const std::vector<std::string_view> views(names.begin(), names.end());
+  return {views, refuse};
 }
 
 std::vector<TorchTensor> find_torch_tensors(const Pickle& pickle, const std::string& file) {
@@ -302,13 +298,6 @@ std::vector<TorchTensor> find_torch_tensors(const Pickle& pickle, const std::str
     const std::string name = name_of(key);
     if (!names.insert(name).second) throw Error("{}: holds two tensors '{}'", file, printable(name));
     tensors.push_back(parse_torch_tensor(value, name, file));
-  }
-  constexpr std::string_view kParallel = "module.";
-  const bool parallel = std::all_of(tensors.begin(), tensors.end(), [&](const TorchTensor& tensor) {
-    return tensor.name.starts_with(kParallel) && tensor.name.size() > kParallel.size();
-  });
-  if (parallel) {
-    for (TorchTensor& tensor : tensors) tensor.name.erase(0, kParallel.size());
   }
   return tensors;
 }

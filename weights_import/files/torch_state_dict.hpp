@@ -44,9 +44,8 @@ PickleRules torch_pickle_rules();
 TorchStorage parse_torch_storage(const PickleValue& persistent_id, const std::string& file);
 
 // The tensors of the dictionary itself or of the one under 'state_dict', 'model_state_dict', 'model', 'net',
-// 'params', 'params_ema' or 'weights', in its order; what is no tensor is left out. A leading "module." of
-// all names (DataParallel) is removed. Errors, beginning with file: no tensors, a name twice, a tensor that
-// does not lie in its storage.
+// 'params', 'params_ema' or 'weights', or of the only dictionary of tensors in it, in its order; what is no tensor is left
+// out. Errors, beginning with file: no tensors, a name twice, a tensor that does not lie in its storage.
 std::vector<TorchTensor> find_torch_tensors(const Pickle& pickle, const std::string& file);
 
 }  // namespace chiaro

@@ -1,5 +1,6 @@
 #include "weights_import/files/torch_zip.hpp"
 
+#include <unistd.h>
 #include <zip.h>
 #include <algorithm>
 #include <optional>
@@ -7,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/io/input_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
-#include "weights_import/files/input_file.hpp"
 #include "weights_import/files/torch_state_dict.hpp"
 
 namespace chiaro {
@@ -28,11 +29,12 @@ void TorchArchive::Close::operator()(zip_file* file) const {
   zip_fclose(file);
 }
 
-TorchArchive::TorchArchive(const std::filesystem::path& path)
-    : name_(path.string()), bytes_(InputFile(path).bytes()) {
+TorchArchive::TorchArchive(const InputFile& input) : name_(input.name()), bytes_(input.bytes()) {
   int problem = 0;
-  archive_.reset(zip_open(path.c_str(), ZIP_RDONLY, &problem));
+  const int descriptor = input.duplicate();
+  archive_.reset(zip_fdopen(descriptor, 0, &problem));  // takes the descriptor
   if (!archive_) {
+    ::close(descriptor);
     zip_error_t error;
     zip_error_init_with_code(&error, problem);
     const std::string reason = zip_error_strerror(&error);
@@ -191,8 +193,8 @@ class TorchZip : public TensorFile {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_torch_zip(const std::filesystem::path& path) {
-  return std::make_unique<TorchZip>(TorchArchive(path));
+std::unique_ptr<TensorFile> open_torch_zip(std::unique_ptr<InputFile> input) {
+  return std::make_unique<TorchZip>(TorchArchive(*input));
 }
 
 }  // namespace chiaro

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/io/input_file.hpp"
 #include "weights_import/files/tensor_file.hpp"
 
 struct zip;
@@ -28,7 +28,7 @@ class TorchArchive {
   };
 
   // An archive that is cut short or damaged is an Error.
-  explicit TorchArchive(const std::filesystem::path& path);
+  explicit TorchArchive(const InputFile& input);
 
   const std::string& name() const { return name_; }
   std::int64_t bytes() const { return bytes_; }  // of the whole file
@@ -65,6 +65,6 @@ class TorchArchive {
 
 // Checks all names, shapes and sizes; see find_torch_tensors() for which tensors it offers. TorchScript
 // archives, .npz and other zip files are Errors that say so.
-std::unique_ptr<TensorFile> open_torch_zip(const std::filesystem::path& path);
+std::unique_ptr<TensorFile> open_torch_zip(std::unique_ptr<InputFile> input);
 
 }  // namespace chiaro

@@ -15,7 +15,7 @@ namespace chiaro {
 
 class InputFile {
  public:
-  // A missing or unreadable file or a folder is an Error.
+  // A missing or unreadable file, a folder, a device and a pipe are Errors.
   explicit InputFile(const std::filesystem::path& path);
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
@@ -23,6 +23,7 @@ class InputFile {
 
   const std::string& name() const { return name_; }  // as given, for messages
   std::int64_t bytes() const { return bytes_; }
+  int duplicate() const;  // a descriptor of the same file, for a library that reads it and closes it
 
   // Fills out with the bytes from offset on. Throws Error, "<file>: ends at byte N, but what lies at ... ",
   // when the file is too short. what: the thing that is read, for the message ("storage '17'").

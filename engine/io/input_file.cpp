@@ -1,4 +1,4 @@
-#include "weights_import/files/input_file.hpp"
+#include "engine/io/input_file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,12 +13,14 @@
 namespace chiaro {
 
 InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Opening a pipe would wait for its writer without O_NONBLOCK, which means nothing for files.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0 && errno == ENOENT) throw Error("{}: no such file", name_);
   if (descriptor_ < 0) throw Error("{}: cannot be read: {}", name_, std::strerror(errno));
   struct stat status {};
-  const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
-  if (!regular) {
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);
+    if (S_ISDIR(status.st_mode)) throw Error("{}: is a folder, expected a file", name_);
     throw Error("{}: is not a regular file", name_);
   }
   bytes_ = status.st_size;
@@ -26,6 +28,10 @@ InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
 
 InputFile::~InputFile() {
   ::close(descriptor_);
+}
+
+int InputFile::duplicate() const {
+  return ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
 }
 
 void InputFile::check_range(std::int64_t offset, std::int64_t bytes, const char* what) const {
