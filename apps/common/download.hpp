@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "apps/common/environment.hpp"
+
 namespace chiaro {
 
 struct PublicFile {
@@ -13,9 +15,6 @@ struct PublicFile {
 
 // Where Keras publishes its weights.
 inline constexpr std::string_view kKerasUrl = "https://storage.googleapis.com/tensorflow/keras-applications";
-
-// chiaro/ in XDG_CACHE_HOME, or in ~/.cache; in the folder for temporary files where neither is known.
-std::filesystem::path cache_folder();
 
 // The file in `folder`, under the last part of its path: as it is when it is there, else fetched from BASE_URL/path by
 // http(s) or file, with a line of progress, and renamed to its name only when its checksum is right: a fetch that is broken

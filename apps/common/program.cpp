@@ -6,7 +6,7 @@
 #include <exception>
 #include <new>
 
-#include "apps/common/waiting_threads.hpp"
+#include "apps/common/environment.hpp"
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
 
@@ -51,6 +51,7 @@ std::string precision_name(const Context& context, DType dtype) {
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   limit_spinning(argv);
+  read_settings();
   const std::string name = app.get_name();
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     return fmt::format("{}: {}; see --help\n", name, error.what());
