@@ -20,9 +20,11 @@
 
 namespace chiaro {
 
-// Of a style in a transform_net of several: letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can
-// stand in a list of shares and in the name of a file.
+// What can stand in a list of shares and in the name of a file: for styles of a transform_net, and terms of the loss.
 bool is_style_name(const std::string& name);
+// The same in words, for messages.
+inline constexpr const char* kNameRule =
+    "letters, digits, spaces, '_', '-' and '.', at most 100, and not \"all\"";
 
 struct NamedTensor {
   std::string name;
