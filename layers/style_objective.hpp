@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/loss_network.hpp"
 
 namespace chiaro {

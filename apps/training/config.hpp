@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/data/batch_builder.hpp"
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/transform_net/transform_net.hpp"
 
 namespace chiaro {

@@ -5,7 +5,7 @@
 //         -> network in factors     -> features f
 //   loss = feature_weight * mean over layers of |f - F|^2 / |F|^2
 //        + gram_weight    * mean over layers of |G(f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
-// See layers/nmse_layers.hpp and layers/networks/vgg/vgg.hpp.
+// See layers/loss_layers.hpp, layers/gram_loss_layers.hpp and layers/networks/vgg/vgg.hpp.
 //
 // The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that one step of
 // Adam changes no layer's output by much more than that share of it. Undivided, the first steps, all of them as long as

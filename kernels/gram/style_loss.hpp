@@ -8,7 +8,7 @@
 // a loss is reported without the weight that it is trained with.
 // Layout: NHWC, dense. f: (N,H,W,C), fp32 or bf16. target: (C,C), fp32, symmetric and not checked. value: one fp32, dg:
 // (N,C,C), fp32, exactly symmetric; both overwritten. With per_picture target: (N,C,C), k, value: (N). Sums as
-// gram::forward and losses::mse_forward: deterministic, with any number of threads.
+// gram::forward and losses::mse: deterministic, with any number of threads.
 // Workspace: as many bytes as the function below says, aligned to 64; contents need not be kept.
 // Source: Gatys et al. 2016, "Image style transfer using convolutional neural networks", equations 3 to 6; Johnson et
 // al. 2016, arXiv:1603.08155, equation 4.

@@ -44,49 +44,34 @@ void scaled_difference(const A* a, const B* b, float factor, D* da, bool accumul
   }
 }
 
-// Goes through the blocks once: their squared differences if value is given, their gradients if da is. A
-// block comes from the cache when its gradient follows its sum.
-void mse(ConstTensorView a, ConstTensorView b, double scale, double weight, float* value, void* workspace,
-         TensorView da, bool accumulate) {
-  double* partial = static_cast<double*>(workspace);  // (N, blocks)
-  const float factor = static_cast<float>(2 * (weight * scale));
-  visit_dtype(a.dtype, [&](auto za) {
-    visit_dtype(b.dtype, [&](auto zb) {
-      visit_dtype(da ? da.dtype : a.dtype, [&](auto zd) {
-        const auto* pa = a.as<decltype(za)>();
-        const auto* pb = b.as<decltype(zb)>();
-        auto* pd = da ? da.as<decltype(zd)>() : nullptr;
-        for_each_block(a.shape, b.shape,
-                       [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
-                         if (value) partial[task] = squared_distance(pa + ia, pb + ib, length);
-                         if (pd) scaled_difference(pa + ia, pb + ib, factor, pd + ia, accumulate, length);
-                       });
-      });
-    });
-  });
-  if (!value) return;
-  double sum = 0;
-  for (std::int64_t task = 0; task < a.shape.n * blocks_per_picture(a.shape); ++task) sum += partial[task];
-  *value = static_cast<float>(scale * sum);
-}
-
 }  // namespace
 
 std::int64_t mse_workspace_bytes(Shape a) {
   return a.n * blocks_per_picture(a) * static_cast<std::int64_t>(sizeof(double));
 }
 
-void mse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, void* workspace) {
-  mse(a, b, scale, 1, value, workspace, {}, false);
-}
-
-void mse_backward(ConstTensorView a, ConstTensorView b, double scale, TensorView da, bool accumulate) {
-  mse(a, b, 1, scale, nullptr, nullptr, da, accumulate);
-}
-
-void mse_forward_backward(ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
-                          void* workspace, TensorView da, bool accumulate) {
-  mse(a, b, scale, weight, value, workspace, da, accumulate);
+// Goes through the blocks once. A block comes from the cache when its gradient follows its sum.
+void mse(ConstTensorView a, ConstTensorView b, const Request& request) {
+  double* partial = static_cast<double*>(request.workspace);  // (N, blocks)
+  const float factor = static_cast<float>(2 * request.gradient_scale);
+  visit_dtype(a.dtype, [&](auto za) {
+    visit_dtype(b.dtype, [&](auto zb) {
+      visit_dtype(request.gradient_dtype(), [&](auto zd) {
+        const auto* pa = a.as<decltype(za)>();
+        const auto* pb = b.as<decltype(zb)>();
+        auto* pd = request.gradient_as<decltype(zd)>();
+        for_each_block(
+            a.shape, b.shape, [&](std::int64_t task, std::int64_t ia, std::int64_t ib, std::int64_t length) {
+              if (request.value) partial[task] = squared_distance(pa + ia, pb + ib, length);
+              if (pd) scaled_difference(pa + ia, pb + ib, factor, pd + ia, request.accumulates(), length);
+            });
+      });
+    });
+  });
+  if (!request.value) return;
+  double sum = 0;
+  for (std::int64_t task = 0; task < a.shape.n * blocks_per_picture(a.shape); ++task) sum += partial[task];
+  *request.value = static_cast<float>(request.scale * sum);
 }
 
 }  // namespace chiaro::losses::cpu

@@ -1,5 +1,6 @@
+// Relative errors: both sums of each picture over fixed blocks, then the gradient.
 #include "kernels/base/blocks.hpp"
-#include "kernels/losses/nmse.hpp"
+#include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::cpu {
 
@@ -47,13 +48,15 @@ void scaled_difference(const A* a, const B* b, float factor, D* da, bool accumul
 
 }  // namespace
 
+// The blocks' sums, then one factor a picture.
 std::int64_t nmse_workspace_bytes(Shape a) {
-  return a.n * blocks_per_picture(a) * std::int64_t(sizeof(Sums));
+  return a.n * (blocks_per_picture(a) * std::int64_t(sizeof(Sums)) + std::int64_t(sizeof(double)));
 }
 
-void nmse_forward(ConstTensorView a, ConstTensorView b, double scale, float* value, float* inverse,
-                  void* workspace) {
-  Sums* partial = static_cast<Sums*>(workspace);  // (N, blocks)
+void nmse(ConstTensorView a, ConstTensorView b, const Request& request) {
+  const std::int64_t blocks = blocks_per_picture(a.shape);
+  Sums* partial = static_cast<Sums*>(request.workspace);                    // (N, blocks)
+  float* factors = reinterpret_cast<float*>(partial + a.shape.n * blocks);  // (N), of the gradient
   visit_dtype(a.dtype, [&](auto za) {
     visit_dtype(b.dtype, [&](auto zb) {
       const auto* pa = a.as<decltype(za)>();
@@ -61,33 +64,23 @@ void nmse_forward(ConstTensorView a, ConstTensorView b, double scale, float* val
       for_each_block(a.shape, [&](std::int64_t, std::int64_t task, std::int64_t first, std::int64_t length) {
         partial[task] = add_up(pa + first, pb + first, length);
       });
-    });
-  });
-  const std::int64_t blocks = blocks_per_picture(a.shape);
-  double total = 0;
-  for (std::int64_t n = 0; n < a.shape.n; ++n) {
-    Sums picture;
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      picture.error += partial[n * blocks + block].error;
-      picture.wanted += partial[n * blocks + block].wanted;
-    }
-    if (picture.wanted != 0) total += picture.error / picture.wanted;
-    inverse[n] = picture.wanted != 0 ? float(1 / picture.wanted) : 0.0f;
-  }
-  *value = static_cast<float>(scale * total);
-}
-
-void nmse_backward(ConstTensorView a, ConstTensorView b, const float* inverse, double scale, TensorView da,
-                   bool accumulate) {
-  visit_dtype(a.dtype, [&](auto za) {
-    visit_dtype(b.dtype, [&](auto zb) {
-      visit_dtype(da.dtype, [&](auto zd) {
-        const auto* pa = a.as<decltype(za)>();
-        const auto* pb = b.as<decltype(zb)>();
-        auto* pd = da.as<decltype(zd)>();
+      double total = 0;
+      for (std::int64_t n = 0; n < a.shape.n; ++n) {
+        Sums picture;
+        for (std::int64_t block = 0; block < blocks; ++block) {
+          picture.error += partial[n * blocks + block].error;
+          picture.wanted += partial[n * blocks + block].wanted;
+        }
+        if (picture.wanted != 0) total += picture.error / picture.wanted;
+        const float inverse = picture.wanted != 0 ? float(1 / picture.wanted) : 0.0f;
+        factors[n] = float(2 * request.gradient_scale * double(inverse));
+      }
+      if (request.value) *request.value = static_cast<float>(request.scale * total);
+      if (!request.wants_gradient()) return;
+      visit_dtype(request.gradient.dtype, [&](auto zd) {
+        auto* pd = request.gradient.as<decltype(zd)>();
         for_each_block(a.shape, [&](std::int64_t n, std::int64_t, std::int64_t first, std::int64_t length) {
-          const float factor = static_cast<float>(2 * scale * double(inverse[n]));
-          scaled_difference(pa + first, pb + first, factor, pd + first, accumulate, length);
+          scaled_difference(pa + first, pb + first, factors[n], pd + first, request.accumulates(), length);
         });
       });
     });
