@@ -26,25 +26,28 @@ TEST_CASE("row_mix: forward and backward against double") {
       row_mix::reference::forward(s, convert<double>(w).data(), convert<double>(t).data(), y.data());
       row_mix::reference::backward(s, convert<double>(w).data(), convert<double>(dy).data(), dt.data(),
                                    false);
-      check_every_order([&](Context& context) {
-        const OpArray<float> weights(context, w), table(context, t, offset), gradient(context, dy, offset);
-        const OpArray<float> mixed(context, s.pictures * s.length, offset),
-            overwritten(context, s.rows * s.length, offset), added(context, before, offset),
-            kept(context, before, offset);
-        check_launches({"row_mix_forward", "row_mix_backward"}, context, [&] {
-          row_mix::forward(context, s, weights.data(), table.data(), mixed.data());
-          row_mix::backward(context, s, weights.data(), gradient.data(), overwritten.data(),
-                            GradientMode::Overwrite);
-        });
-        row_mix::backward(context, s, weights.data(), gradient.data(), added.data(),
-                          GradientMode::Accumulate);
-        row_mix::backward(context, s, weights.data(), gradient.data(), kept.data(), GradientMode::Ignore);
-        CHECK(nmse(y, mixed.host()) <= 1e-13);
-        CHECK(nmse(dt, overwritten.host()) <= 1e-13);
-        CHECK(nmse(sum_of(dt, before), added.host()) <= 1e-13);
-        CHECK(same_bits(kept.host(), before));
-        return OpBits() << mixed << overwritten << added;
-      });
+      check_every_order(
+          [&](Context& context) {
+            const OpArray<float> weights(context, w), table(context, t, offset),
+                gradient(context, dy, offset);
+            const OpArray<float> mixed(context, s.pictures * s.length, offset),
+                overwritten(context, s.rows * s.length, offset), added(context, before, offset),
+                kept(context, before, offset);
+            check_launches({"row_mix_forward", "row_mix_backward"}, context, [&] {
+              row_mix::forward(context, s, weights.data(), table.data(), mixed.data());
+              row_mix::backward(context, s, weights.data(), gradient.data(), overwritten.data(),
+                                GradientMode::Overwrite);
+            });
+            row_mix::backward(context, s, weights.data(), gradient.data(), added.data(),
+                              GradientMode::Accumulate);
+            row_mix::backward(context, s, weights.data(), gradient.data(), kept.data(), GradientMode::Ignore);
+            CHECK(nmse(y, mixed.host()) <= 1e-13);
+            CHECK(nmse(dt, overwritten.host()) <= 1e-13);
+            CHECK(nmse(sum_of(dt, before), added.host()) <= 1e-13);
+            CHECK(same_bits(kept.host(), before));
+            return OpBits() << mixed << overwritten << added;
+          },
+          s.length);
     }
 }
 

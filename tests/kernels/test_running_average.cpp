@@ -12,13 +12,15 @@ TEST_CASE("running_average: against double, aligned or not") {
       const float rate = 0.3f;
       auto exact = convert<double>(before);
       for (std::int64_t i = 0; i < count; ++i) exact[i] += double(rate) * (double(p[i]) - exact[i]);
-      check_every_order([&](Context& context) {
-        const OpArray<float> rates(context, std::vector<float>{rate}), values(context, p, offset),
-            average(context, before, offset);
-        running_average::step(context, rates.data(), count, values.data(), average.data());
-        CHECK(nmse(exact, average.host()) <= 1e-14);
-        return OpBits() << average;
-      });
+      check_every_order(
+          [&](Context& context) {
+            const OpArray<float> rates(context, std::vector<float>{rate}), values(context, p, offset),
+                average(context, before, offset);
+            running_average::step(context, rates.data(), count, values.data(), average.data());
+            CHECK(nmse(exact, average.host()) <= 1e-14);
+            return OpBits() << average;
+          },
+          count);
     }
 }
 
