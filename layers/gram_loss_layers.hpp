@@ -3,8 +3,9 @@
 //   StyleLossLayer     raw = c * mean_b sum_{i,j} (G(x)_b - G*)_ij^2,  G = F^T F / (H W C)
 //                      c = 1/C^2 (Reduction::Mean) or 1 (Reduction::Sum, the squared Frobenius norm)
 //   NmseGramLossLayer  raw = mean_n |G(x)_n - G(t)_n|^2 / |G(t)_n|^2,  Frobenius
-// times layer_weight each. The relative form is for pulling one network's features towards another's: Gram matrices
-// grow with the fourth power of the contrast, and a plain mean would be that of the few pictures of most contrast.
+// times layer_weight each. The relative form is for pulling one network's features towards another's: Gram
+// matrices grow with the fourth power of the contrast, and a plain mean would be that of the few pictures of
+// most contrast.
 // Source: Johnson et al. 2016, arXiv:1603.08155, equations 3-4; the normalization is that of
 //   lengstrom/fast-style-transfer.
 #pragma once
@@ -17,15 +18,15 @@ namespace chiaro {
 // context's device.
 Buffer gram_matrix(Context& context, ConstTensorView features);
 
-// What the features at one layer are to look like: gram_matrix() of the style picture, or of several styles (S,C,C),
-// each with a factor of its loss (S), fp32 in the memory of the context's device.
+// What the features at one layer are to look like: gram_matrix() of the style picture, or of several styles
+// (S,C,C), each with a factor of its loss (S), fp32 in the memory of the context's device.
 struct StyleTargets {
   Buffer grams, weights;  // weights: of several styles only
 };
 
-// Inputs: features, and with several styles the shares of these in every picture (N,1,1,S), fp32, without a gradient:
-// a picture's target and factor are mixed by its shares (kernels/norm/row_mix.hpp), and the output is one value a
-// picture (N,1,1,1), which add up to the raw term.
+// Inputs: features, and with several styles the shares of these in every picture (N,1,1,S), fp32, without a
+// gradient: a picture's target and factor are mixed by its shares (kernels/norm/row_mix.hpp), and the output
+// is one value a picture (N,1,1,1), which add up to the raw term.
 class StyleLossLayer : public Layer {
  public:
   enum class Reduction { Mean, Sum };
@@ -47,7 +48,8 @@ class StyleLossLayer : public Layer {
   LossOptions options_;
 };
 
-// Inputs: x and t, both (N,H,W,C), fp32 or bf16; only x gets a gradient. Pictures whose t is all 0 count nothing.
+// Inputs: x and t, both (N,H,W,C), fp32 or bf16; only x gets a gradient. Pictures whose t is all 0 count
+// nothing.
 class NmseGramLossLayer : public Layer {
  public:
   explicit NmseGramLossLayer(LossOptions options) : options_(options) {}

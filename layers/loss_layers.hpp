@@ -2,17 +2,19 @@
 //
 //   FeatureLossLayer      raw = mean over N,H,W,C of (x - target)^2       (content and depth features)
 //   TvLossLayer           raw = mean of squared horizontal + mean of squared vertical differences
-//   RangeLossLayer        raw = mean over N,H,W,C of (x - min(max(x, 0), 255))^2, what is outside of a picture's values
-//   NmseFeatureLossLayer  raw = mean_n |x_n - t_n|^2 / |t_n|^2: every picture counts the same, however strong its
-//                         features are; pictures whose t is all 0 count nothing
+//   RangeLossLayer        raw = mean over N,H,W,C of (x - min(max(x, 0), 255))^2
+//                         what is outside of a picture's values
+//   NmseFeatureLossLayer  raw = mean_n |x_n - t_n|^2 / |t_n|^2
+//                         every picture counts the same, however strong its features are; pictures whose t
+//                         is all 0 count nothing
 //   DepthLossLayer        raw = mean over pixels with target > 0 of berHu(prediction - target)
 // times layer_weight each; losses of Gram matrices are in gram_loss_layers.hpp.
-// Inputs: x, or x and its target of the same shape, which gets no gradient. Those of the depth loss have one channel,
-//   the target in fp32: meters, 0 where unknown.
+// Inputs: x, or x and its target of the same shape, which gets no gradient. Those of the depth loss have one
+//   channel, the target in fp32: meters, 0 where unknown.
 // Each is one call of kernels/losses/losses.hpp, which has the formulas.
 // Source: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalization is that of
-//   lengstrom/fast-style-transfer, for which the default weights are meant. Laina et al. 2016, arXiv:1606.00373,
-//   equation 2.
+//   lengstrom/fast-style-transfer, for which the default weights are meant. Laina et al. 2016,
+//   arXiv:1606.00373, equation 2.
 #pragma once
 #include "engine/layer.hpp"
 #include "kernels/losses/losses.hpp"

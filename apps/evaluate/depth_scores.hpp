@@ -21,8 +21,8 @@ class DepthScoreSum {
  public:
   // One pixel; both in meters, above 0.
   void add(double prediction, double target);
-  // The pixels whose depth was measured (target > 0). Predictions below 1 cm count as 1 cm, so that the zeros of a ReLU
-  // have a logarithm. Of equal length, meters.
+  // The pixels whose depth was measured (target > 0). Predictions below 1 cm count as 1 cm, so that the zeros
+  // of a ReLU have a logarithm. Of equal length, meters.
   void add(std::span<const float> prediction, std::span<const float> target);
   DepthScores scores() const;
 

@@ -32,8 +32,8 @@
 
 namespace chiaro {
 
-// Starts a kernel. Throws Error, with `name`, when the device refuses; Settings::synchronous waits for the kernel and
-// so names the one that failed (not while a graph is captured).
+// Starts a kernel. Throws Error, with `name`, when the device refuses; Settings::synchronous waits for the
+// kernel and so names the one that failed (not while a graph is captured).
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes,
             CudaStream stream, A&&... args) {

@@ -1,5 +1,5 @@
-// What a program is told about how ops run, beside its options. Kernels and engine read no environment: a program sets
-// this where it starts, before it calls ops (apps/common/environment.hpp), or leaves it alone.
+// What a program is told about how ops run, beside its options. Kernels and engine read no environment: a
+// program sets this where it starts, before it calls ops (apps/common/environment.hpp), or leaves it alone.
 #pragma once
 #include <string>
 

@@ -1,5 +1,5 @@
-// The losses of losses.hpp in plain loops: each returns scale * L and, where a gradient is given, writes or adds
-// scale * dL.
+// The losses of losses.hpp in plain loops: each returns scale * L and, where a gradient is given, writes or
+// adds scale * dL.
 #pragma once
 #include <algorithm>
 #include <cmath>
