@@ -77,7 +77,8 @@ class OpArray {
         cpu ? static_cast<std::byte*>(::operator new (std::size_t(bytes), std::align_val_t{64}))
             : allocate(MemoryKind::Device, bytes, "a test's array");
     memory_ = {memory, cpu ? free_host : free_device};
-    if (device_under_test().watch) device_under_test().watch(memory, std::size_t(bytes), sizeof(T));
+    if (device_under_test().watch && bytes > 0)
+      device_under_test().watch(memory, std::size_t(bytes), sizeof(T));
     fill_async(context, memory, 0xFF, bytes);
     if (!values.empty()) copy_async(context, data(), values.data(), std::int64_t(values.size() * sizeof(T)));
     synchronize(context);
