@@ -3,14 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <random>
 
 #include "apps/common/program.hpp"
 #include "apps/common/waiting_threads.hpp"
 #include "engine/buffer.hpp"
 #include "engine/file_util.hpp"
-#include "kernels/base/cpu_features.hpp"
+#include "kernels/base/settings.hpp"
 #include "kernels/conv2d/conv2d_reference.hpp"
 
 namespace {
@@ -49,14 +48,11 @@ std::vector<float> normals(int64_t count, unsigned seed) {
   return values;
 }
 
-// One pass of a problem with random data by the implementation that CHIARO_IMPL leaves.
+// One pass of a problem with random data by the implementation that the setting leaves.
 class Work {
  public:
-  Work(Context& context, const Problem& p, Pass pass, const char* setting) : context_(context), pass_(pass) {
-    if (setting)
-      setenv("CHIARO_IMPL", setting, 1);
-    else
-      unsetenv("CHIARO_IMPL");
+  Work(Context& context, const Problem& p, Pass pass, const std::string& setting) : context_(context), pass_(pass) {
+    settings().implementations = setting;
     plan_ = Plan::make(context, p);
     x_ = normals(p.x.count(), 1);
     w_ = normals(p.weight_count(), 2);
@@ -123,10 +119,10 @@ double median(std::vector<double> values) {
 
 std::string row(Context& context, const Case& c, Pass pass, int64_t batch, int rounds) {
   Problem p{.x = c.x, .k = c.k, .r = c.taps, .s = c.taps, .stride = 1, .pad = {c.pad, c.pad, c.pad, c.pad}};
-  const double error = Work(context, p, pass, nullptr).error(),
+  const double error = Work(context, p, pass, "").error(),
                plain_error = Work(context, p, pass, kWithout).error();
   p.x.n = batch;
-  Work ours(context, p, pass, nullptr), plain(context, p, pass, kWithout);
+  Work ours(context, p, pass, ""), plain(context, p, pass, kWithout);
   std::vector<double> seconds, plain_seconds;
   for (int i = 0; i < rounds; ++i) {
     seconds.push_back(ours.run());

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/program.hpp"
-#include "apps/common/waiting_threads.hpp"
 #include "benchmarks/kernel_cases/cases.hpp"
 #include "engine/file_util.hpp"
 #include "kernels/base/error.hpp"
@@ -80,7 +79,6 @@ void print(const Json& row) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  chiaro::limit_spinning(argv);  // as the programs do
   CLI::App app{"Measures every op at the sizes of the poster's recipe.", "kernel_bench"};
   std::vector<std::int64_t> batches;
   std::vector<std::string> precisions;

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/program.hpp"
-#include "apps/common/waiting_threads.hpp"
 #include "benchmarks/repetitions.hpp"
 #include "engine/file_util.hpp"
 #include "engine/image/image.hpp"
@@ -39,7 +38,6 @@ Image noise(std::int64_t height, std::int64_t width) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  chiaro::limit_spinning(argv);  // as the programs do
   CLI::App app{"Measures stylizing one picture.", "stylize_bench"};
   std::int64_t height = 512, width = 512;
   int repetitions = 5;

@@ -11,7 +11,6 @@
 #include <numeric>
 
 #include "apps/common/program.hpp"
-#include "apps/common/waiting_threads.hpp"
 #include "apps/training/style_trainer.hpp"
 #include "benchmarks/random_depth_network.hpp"
 #include "benchmarks/repetitions.hpp"
@@ -100,7 +99,6 @@ void print_profile(const chiaro::Session& session, const std::vector<chiaro::Nod
 }  // namespace
 
 int main(int argc, char** argv) {
-  chiaro::limit_spinning(argv);  // as the programs do
   CLI::App app{"Measures a training step of the style recipe.", "train_bench"};
   std::int64_t size = 256, batch = 4;
   int steps = 5;

@@ -2,8 +2,8 @@
 //
 // HDF5: attributes format "chiaro_checkpoint", version 1, iteration, seconds, threads, device, precision,
 // config (the resolved TOML), checksum; groups values, first_moments, second_moments with one fp32 dataset
-// per parameter; where the store keeps running averages a group averages, and where the network has running statistics a
-// group statistics with theirs. Written
+// per parameter; where the store keeps running averages a group averages, and where the network has running
+// statistics a group statistics with theirs. Written
 // atomically. Batches, crops and initial values are pure functions of the seed and the iteration, so no
 // generator state is kept.
 #pragma once
@@ -29,7 +29,8 @@ struct CheckpointInfo {
 void write_checkpoint(const std::filesystem::path& path, const CheckpointInfo& info, const ParamStore& store,
                       const ParamStore* statistics = nullptr);
 
-// Fills the allocated stores bit for bit. Averages that the file does not have begin with the values. Errors name the file: not a checkpoint, damaged, another network.
+// Fills the allocated stores bit for bit. Averages that the file does not have begin with the values. Errors
+// name the file: not a checkpoint, damaged, another network.
 CheckpointInfo read_checkpoint(const std::filesystem::path& path, ParamStore& store,
                                ParamStore* statistics = nullptr);
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);

@@ -1,7 +1,6 @@
 #include "engine/cuda_graph.hpp"
 
-#include <cstdlib>
-#include <string_view>
+#include "kernels/base/settings.hpp"
 
 namespace chiaro {
 
@@ -10,10 +9,8 @@ namespace {
 constexpr int kCallsBeforeRecording = 2;
 
 bool records(const Context& context) {
-  const char* setting = std::getenv("CHIARO_CUDA_GRAPH");
-  const bool turned_off = setting && std::string_view(setting) == "0";
   // Who waits for every kernel (base/cuda_portable.hpp) cannot record them.
-  return context.device() == Device::Cuda && !turned_off && !std::getenv("CHIARO_SYNC");
+  return context.device() == Device::Cuda && settings().cuda_graph && !settings().synchronous;
 }
 
 }  // namespace

@@ -25,9 +25,9 @@ struct TensorSpec {
   std::int64_t bytes() const { return shape.count() * size_of(dtype); }
 };
 
-// A number of bytes, or a function that finds it when the backward pass is planned: what a layer needs for that
-// pass alone is then not made for networks that only run forward. input_gradient: of the input that the layer
-// gives a gradient of its own computing is wanted.
+// A number of bytes, or a function that finds it when the backward pass is planned: what a layer needs for
+// that pass alone is then not made for networks that only run forward. input_gradient: of the input that the
+// layer gives a gradient of its own computing is wanted.
 class BackwardBytes {
  public:
   using Find = std::function<std::int64_t(bool input_gradient)>;
@@ -80,8 +80,8 @@ class Layer {
   virtual void backward(Context& context, const NodeIo& io) = 0;
 
   virtual std::vector<Param> params() const { return {}; }
-  // True for layers whose output is a term of the loss, one value or one for each picture, which add up: backward()
-  // starts there, output_gradient is empty.
+  // True for layers whose output is a term of the loss, one value or one for each picture, which add up:
+  // backward() starts there, output_gradient is empty.
   virtual bool is_loss() const { return false; }
   // True for losses whose backward() can write the output as well, so that forward() need not be called.
   virtual bool value_comes_with_gradient() const { return false; }

@@ -1,5 +1,5 @@
-// Small dense linear algebra in double, for setting networks up. Plain loops: nothing here is meant for the inside of a
-// training step. Deterministic, with any number of threads.
+// Small dense linear algebra in double, for setting networks up. Plain loops: nothing here is meant for the
+// inside of a training step. Deterministic, with any number of threads.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -26,14 +26,15 @@ Matrix transposed(const Matrix& a);
 // a b. Error: shapes that do not fit.
 Matrix product(const Matrix& a, const Matrix& b);
 
-// X of (m + ridge * mean of m's diagonal * I) X = b; m: (n,n), symmetric, positive definite with the ridge; b: (n,k).
+// X of (m + ridge * mean of m's diagonal * I) X = b; m: (n,n), symmetric, positive definite with the ridge;
+// b: (n,k).
 // Error: other shapes; a matrix that is not positive definite even so.
 // Source: Cholesky; Golub & Van Loan, Matrix Computations, 4.2.
 Matrix solve_positive(const Matrix& m, const Matrix& b, double ridge);
 
-// Orthonormal columns (n,count) that span what m does most: for a symmetric positive semidefinite m (n,n) the eigenvectors
-// of its `count` largest eigenvalues, or others of their space. Where eigenvalues are close to the next one, their space is
-// found roughly; what m loses by that is as little.
+// Orthonormal columns (n,count) that span what m does most: for a symmetric positive semidefinite m (n,n) the
+// eigenvectors of its `count` largest eigenvalues, or others of their space. Where eigenvalues are close to
+// the next one, their space is found roughly; what m loses by that is as little.
 // Error: not square, count below 1 or above n.
 // Source: orthogonal iteration; Golub & Van Loan, 8.2.4.
 Matrix dominant_space(const Matrix& m, std::int64_t count);

@@ -1,8 +1,9 @@
 // Places blocks with known lifetimes in one arena.
 //
-// A pure function: no device, no graph. Two blocks share bytes only when their lifetimes, counted in steps and
-// inclusive at both ends, do not overlap. Greedy by size: the largest block first, each at the lowest offset where it
-// overlaps no block alive at the same time (Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size").
+// A pure function: no device, no graph. Two blocks share bytes only when their lifetimes, counted in steps
+// and inclusive at both ends, do not overlap. Greedy by size: the largest block first, each at the lowest
+// offset where it overlaps no block alive at the same time (Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy
+// by size").
 // Deterministic: ties are broken by the order of the blocks.
 #pragma once
 #include <cstdint>

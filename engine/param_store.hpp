@@ -1,22 +1,22 @@
 // The parameters of one network, by name, in contiguous fp32 slabs.
 //
-// A trainable store has four slabs of equal layout: values, gradients and Adam's two moments, so that the optimizer and
-// the gradient norm are one pass each; and with keep_averages() running averages of the values. A frozen store (a loss
-// network) has values only.
-// Shapes: weights KRSC as Shape{K,R,S,C}; vectors as Shape{1,1,1,C}. Every tensor starts on a 64-byte boundary; the
-// gaps stay zero in every slab.
+// A trainable store has four slabs of equal layout: values, gradients and Adam's two moments, so that the
+// optimizer and the gradient norm are one pass each; and with keep_averages() running averages of the values.
+// A frozen store (a loss network) has values only.
+// Shapes: weights KRSC as Shape{K,R,S,C}; vectors as Shape{1,1,1,C}. Every tensor starts on a 64-byte
+// boundary; the gaps stay zero in every slab.
 //
-// Two views of the same numbers: the host's (value, values, ...), for files and initialization, and the one that
-// kernels compute with (compute, Param::value). On the CPU they are the same memory. On a CUDA device values_changed()
-// sends what the host wrote, and the host's view fetches, by a copy that waits, what kernels have changed since: so a
-// pointer of the host's is good until the next values_computed().
+// Two views of the same numbers: the host's (value, values, ...), for files and initialization, and the one
+// that kernels compute with (compute, Param::value). On the CPU they are the same memory. On a CUDA device
+// values_changed() sends what the host wrote, and the host's view fetches, by a copy that waits, what kernels
+// have changed since: so a pointer of the host's is good until the next values_computed().
 //
-// Copies in other forms (packed, rounded) follow the values. Recorded work (base/cuda_graph_exec.hpp) is replayed at
-// moments when other copies are up to date than when it was recorded:
-//   Trainable: a recording packs what it reads, whatever has been packed outside; each copy once, and again after a
-//              change of the values inside it.
+// Copies in other forms (packed, rounded) follow the values. Recorded work (base/cuda_graph_exec.hpp) is
+// replayed at moments when other copies are up to date than when it was recorded:
+//   Trainable: a recording packs what it reads, whatever has been packed outside; each copy once, and again
+//              after a change of the values inside it.
 //   Rounded:   is up to date at all times, because every change of the values renews it there and then.
-//   Frozen:    a recording takes copies that are up to date as they are; changing the values afterwards is an Error.
+//   Frozen:    a recording takes copies that are up to date; changing the values afterwards is an Error.
 // After a replay the host knows that the values have changed if the recorded work has said so.
 #pragma once
 #include <array>
@@ -71,8 +71,8 @@ class ParamStore {
   std::span<float> first_moments() const { return host(Slab::FirstMoments); }
   std::span<float> second_moments() const { return host(Slab::SecondMoments); }
   std::span<float> averages() const { return host(Slab::Averages); }
-  // Call after changing values, moments or averages there. Sends them to the device and waits; packed copies are
-  // renewed at their next use. Error: while work is recorded.
+  // Call after changing values, moments or averages there. Sends them to the device and waits; packed copies
+  // are renewed at their next use. Error: while work is recorded.
   void values_changed();
 
   // The view of kernels: slab_count() floats each.
@@ -81,9 +81,9 @@ class ParamStore {
   // store stays on its device; another one is an Error.
   void place_on(Context& context);
   float* compute(Slab slab) const;
-  // Call after queueing, or recording, kernels that change values, moments or averages; replays of what is recorded
-  // need no call. with_rounded: the kernels also write rounded(), if there is one; otherwise this queues
-  // that.
+  // Call after queueing, or recording, kernels that change values, moments or averages; replays of what is
+  // recorded need no call. with_rounded: the kernels also write rounded(), if there is one; otherwise this
+  // queues that.
   void values_computed(bool with_rounded = false);
   // All values rounded to bf16, in the order of the slab, on a GPU where packed() has been asked for them
   // under conv2d::kRoundedKey before a change of the values was recorded; else null. Optimizers that write it

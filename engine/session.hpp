@@ -1,13 +1,15 @@
 // Runs a graph: places every tensor in one arena, once, then runs forward and backward without allocating.
 //
-// Steps are numbered 0 .. n-1 for the forward pass of n nodes and n .. 2n-1 for their backward pass in reverse. A
-// tensor lives from the step that writes it to the last step that reads it. Its gradient lives from the backward step
-// of its last consumer, which writes it first, to the backward step of its producer, which reads it last.
+// Steps are numbered 0 .. n-1 for the forward pass of n nodes and n .. 2n-1 for their backward pass in
+// reverse. A tensor lives from the step that writes it to the last step that reads it. Its gradient lives
+// from the backward step of its last consumer, which writes it first, to the backward step of its producer,
+// which reads it last.
 // Determinism: nodes run in graph order; the same inputs give the same bits.
 //
-// On a CUDA context tensors, gradients and parameters lie in the memory of the GPU, and forward() and backward() return
-// before they have run; loss() waits. engine/transfer.hpp fills and reads tensors on either device. Nothing waits in
-// between, so forward() and backward() can be recorded (base/cuda_graph_exec.hpp) once they have run before.
+// On a CUDA context tensors, gradients and parameters lie in the memory of the GPU, and forward() and
+// backward() return before they have run; loss() waits. engine/transfer.hpp fills and reads tensors on either
+// device. Nothing waits in between, so forward() and backward() can be recorded (base/cuda_graph_exec.hpp)
+// once they have run before.
 #pragma once
 #include <functional>
 #include <optional>

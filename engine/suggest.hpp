@@ -1,5 +1,6 @@
-// Names in messages: lists, and "did you mean ...?", the candidate nearest to a misspelled name by Levenshtein
-// distance. Used for configuration keys, layer names and dataset names. Linear in the number of candidates.
+// Names in messages: lists, and "did you mean ...?", the candidate nearest to a misspelled name by
+// Levenshtein distance. Used for configuration keys, layer names and dataset names. Linear in the number of
+// candidates.
 #pragma once
 #include <algorithm>
 #include <cstddef>

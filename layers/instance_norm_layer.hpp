@@ -2,8 +2,8 @@
 //   y = border(residual + act(gamma * (x - mean) * rstd + beta))
 // Inputs: x (N,H,W,C), a tensor of shape residual_pad.outer(x) where there is a residual, and with
 // attributes.per_picture the shares of S styles (N,1,1,S), fp32, without a gradient.
-// Gamma, beta: (1,1,1,C); with per_picture (S,1,1,C), a row for every style: a picture's are the rows mixed by its
-// shares (kernels/row_mix), as conditional instance norm has it.
+// Gamma, beta: (1,1,1,C); with per_picture (S,1,1,C), a row for every style: a picture's are the rows mixed
+// by its shares (kernels/row_mix), as conditional instance norm has it.
 // Output: out_pad.outer(x).
 // Backward reads x and what was saved: statistics, and a picture's own gamma and beta; not y.
 #pragma once

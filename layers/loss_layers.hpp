@@ -1,15 +1,23 @@
 // Losses as layers: the output is one fp32 scalar, the raw (unweighted) term; backward adds weight * d(raw).
 //
-//   StyleLossLayer    raw = c * mean_b sum_{i,j} (G(x)_b - G*)_ij^2,  G = F^T F / (H W C)
-//                     c = 1/C^2 (Reduction::Mean) or 1 (Reduction::Sum, the squared Frobenius norm)
-//   FeatureLossLayer  raw = mean over N,H,W,C of (x - target)^2       (content and depth features)
-//   TvLossLayer       raw = mean of squared horizontal + mean of squared vertical differences
-//   RangeLossLayer    raw = mean over N,H,W,C of (x - min(max(x, 0), 255))^2
-// times layer_weight each. Sources: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalization
-// is that of lengstrom/fast-style-transfer, for which the default weights are meant.
+//   FeatureLossLayer      raw = mean over N,H,W,C of (x - target)^2       (content and depth features)
+//   TvLossLayer           raw = mean of squared horizontal + mean of squared vertical differences
+//   RangeLossLayer        raw = mean over N,H,W,C of (x - min(max(x, 0), 255))^2
+//                         what is outside of a picture's values
+//   NmseFeatureLossLayer  raw = mean_n |x_n - t_n|^2 / |t_n|^2
+//                         every picture counts the same, however strong its features are; pictures whose t
+//                         is all 0 count nothing
+//   DepthLossLayer        raw = mean over pixels with target > 0 of berHu(prediction - target)
+// times layer_weight each; losses of Gram matrices are in gram_loss_layers.hpp.
+// Inputs: x, or x and its target of the same shape, which gets no gradient. Those of the depth loss have one
+//   channel, the target in fp32: meters, 0 where unknown.
+// Each is one call of kernels/losses/losses.hpp, which has the formulas.
+// Source: Johnson et al. 2016, arXiv:1603.08155, equations 2-4; the normalization is that of
+//   lengstrom/fast-style-transfer, for which the default weights are meant. Laina et al. 2016,
+//   arXiv:1606.00373, equation 2.
 #pragma once
-#include "engine/buffer.hpp"
 #include "engine/layer.hpp"
+#include "kernels/losses/losses.hpp"
 
 namespace chiaro {
 
@@ -18,87 +26,107 @@ struct LossOptions {
   double layer_weight = 1;  // multiplies the raw value and the gradient
 };
 
-// The Gram matrix (1,C,C) of features (1,H,W,C), fp32, as StyleLossLayer normalizes it; in the memory of the
-// context's device.
-Buffer gram_matrix(Context& context, ConstTensorView features);
-
-// What the features at one layer are to look like: gram_matrix() of the style picture, or of several styles (S,C,C), each
-// with a factor of its loss (S), fp32 in the memory of the context's device.
-struct StyleTargets {
-  Buffer grams, weights;  // weights: of several styles only
-};
-
-// Inputs: features, and with several styles the shares of these in every picture (N,1,1,S), fp32, without a gradient: a
-// picture's target and factor are mixed by its shares (kernels/row_mix), and the output is one value a picture
-// (N,1,1,1), which add up to the raw term.
-class StyleLossLayer : public Layer {
+// What these layers have in common; each names its op, what it averages over, and what its inputs must be.
+class LossLayer : public Layer {
  public:
-  enum class Reduction { Mean, Sum };
-  StyleLossLayer(StyleTargets targets, Reduction reduction, LossOptions options)
-      : targets_(std::move(targets)), reduction_(reduction), options_(options) {}
-
-  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
-  void forward(Context& context, const NodeIo& io) override;
-  void backward(Context& context, const NodeIo& io) override;
-  bool is_loss() const override { return true; }
-  const char* type() const override { return "style_loss"; }
-
- private:
-  double coefficient(const Shape& x) const;
-
-  StyleTargets targets_;
-  std::int64_t own_workspace_ = 0;  // bytes that the loss itself wants in the forward pass
-  Reduction reduction_;
-  LossOptions options_;
-};
-
-// Inputs: features of the generated picture, features of the target. Only the first gets a gradient.
-class FeatureLossLayer : public Layer {
- public:
-  explicit FeatureLossLayer(LossOptions options) : options_(options) {}
+  explicit LossLayer(LossOptions options) : options_(options) {}
 
   LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
   void forward(Context& context, const NodeIo& io) override;
   void backward(Context& context, const NodeIo& io) override;
   bool is_loss() const override { return true; }
   bool value_comes_with_gradient() const override { return true; }
+
+ protected:
+  using Inputs = std::span<const ConstTensorView>;
+
+  virtual void check(std::span<const TensorSpec> inputs) const = 0;
+  virtual std::int64_t workspace_bytes(const Context& context, const Shape& x) const = 0;
+  virtual double averaged_over(const Shape&) const { return 1; }
+  virtual void compute(Context& context, Inputs inputs, const losses::Request& request) const = 0;
+
+ private:
+  void run(Context& context, const NodeIo& io, bool value, bool gradient) const;
+
+  LossOptions options_;
+};
+
+class FeatureLossLayer : public LossLayer {
+ public:
+  using LossLayer::LossLayer;
   const char* type() const override { return "feature_loss"; }
 
  private:
-  LossOptions options_;
+  void check(std::span<const TensorSpec> inputs) const override;
+  std::int64_t workspace_bytes(const Context& context, const Shape& x) const override {
+    return losses::mse_workspace_bytes(context, x);
+  }
+  double averaged_over(const Shape& x) const override { return static_cast<double>(x.count()); }
+  void compute(Context& context, Inputs inputs, const losses::Request& request) const override {
+    losses::mse(context, inputs[0], inputs[1], request);
+  }
 };
 
-class TvLossLayer : public Layer {
+class TvLossLayer : public LossLayer {
  public:
-  explicit TvLossLayer(LossOptions options) : options_(options) {}
-
-  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
-  void forward(Context& context, const NodeIo& io) override;
-  void backward(Context& context, const NodeIo& io) override;
-  bool is_loss() const override { return true; }
-  bool value_comes_with_gradient() const override { return true; }
+  using LossLayer::LossLayer;
   const char* type() const override { return "tv_loss"; }
 
  private:
-  LossOptions options_;
+  void check(std::span<const TensorSpec> inputs) const override;
+  std::int64_t workspace_bytes(const Context& context, const Shape& x) const override {
+    return losses::tv_workspace_bytes(context, x);
+  }
+  void compute(Context& context, Inputs inputs, const losses::Request& request) const override {
+    losses::tv(context, inputs[0], request);
+  }
 };
 
-// What is outside of 0 to 255, where pictures are cut off.
-class RangeLossLayer : public Layer {
+class RangeLossLayer : public LossLayer {
  public:
-  explicit RangeLossLayer(LossOptions options) : options_(options) {}
-
-  LayerSpec setup(Context& context, std::span<const TensorSpec> inputs) override;
-  void forward(Context& context, const NodeIo& io) override;
-  void backward(Context& context, const NodeIo& io) override;
-  bool is_loss() const override { return true; }
-  bool value_comes_with_gradient() const override { return true; }
+  using LossLayer::LossLayer;
   const char* type() const override { return "range_loss"; }
 
  private:
-  double scale(const Shape& x) const { return options_.layer_weight / static_cast<double>(x.count()); }
+  void check(std::span<const TensorSpec> inputs) const override;
+  std::int64_t workspace_bytes(const Context& context, const Shape& x) const override {
+    return losses::range_workspace_bytes(context, x);
+  }
+  double averaged_over(const Shape& x) const override { return static_cast<double>(x.count()); }
+  void compute(Context& context, Inputs inputs, const losses::Request& request) const override {
+    losses::range(context, inputs[0], 0, 255, request);
+  }
+};
 
-  LossOptions options_;
+class NmseFeatureLossLayer : public LossLayer {
+ public:
+  using LossLayer::LossLayer;
+  const char* type() const override { return "nmse_feature_loss"; }
+
+ private:
+  void check(std::span<const TensorSpec> inputs) const override;
+  std::int64_t workspace_bytes(const Context& context, const Shape& x) const override {
+    return losses::nmse_workspace_bytes(context, x);
+  }
+  double averaged_over(const Shape& x) const override { return static_cast<double>(x.n); }
+  void compute(Context& context, Inputs inputs, const losses::Request& request) const override {
+    losses::nmse(context, inputs[0], inputs[1], request);
+  }
+};
+
+class DepthLossLayer : public LossLayer {
+ public:
+  using LossLayer::LossLayer;
+  const char* type() const override { return "depth_loss"; }
+
+ private:
+  void check(std::span<const TensorSpec> inputs) const override;
+  std::int64_t workspace_bytes(const Context& context, const Shape& x) const override {
+    return losses::berhu_workspace_bytes(context, x);
+  }
+  void compute(Context& context, Inputs inputs, const losses::Request& request) const override {
+    losses::berhu(context, inputs[0], inputs[1], request);
+  }
 };
 
 }  // namespace chiaro

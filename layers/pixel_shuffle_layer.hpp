@@ -1,8 +1,10 @@
-// The end of an up-projection branch: interleaves four convolutions, optionally adds a tensor, optionally ReLU.
+// The end of an up-projection branch: interleaves four convolutions, optionally adds a tensor, optionally
+// ReLU.
 //   y[n, 2i+a, 2j+b, c] = act(phase[2a+b][n, i, j, first_channel + c] + add[n, 2i+a, 2j+b, c])
-// Inputs: four phases (N,H,W,C') with C' >= first_channel + channels, then with options.add a tensor of y's shape.
-// Output: (N,2H,2W,channels). Backward reads y when there is a ReLU, and is one pass over the output's gradient.
-// Several interleave layers may read different channel ranges of the same phases.
+// Inputs: four phases (N,H,W,C') with C' >= first_channel + channels, then with options.add a tensor of y's
+// shape.
+// Output: (N,2H,2W,channels). Backward reads y when there is a ReLU, and is one pass over the output's
+// gradient. Several interleave layers may read different channel ranges of the same phases.
 // Source: Laina et al. 2016, arXiv:1606.00373, section 3.2 ("fast up-projection").
 #pragma once
 #include "engine/layer.hpp"

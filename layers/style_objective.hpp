@@ -1,5 +1,6 @@
-// The training objective on a graph, a list of terms: style, any number of losses on features between the generated
-// picture and the photo it was made from, and losses on the picture alone. Terms of weight 0 are left out altogether.
+// The training objective on a graph, a list of terms: style, any number of losses on features between the
+// generated picture and the photo it was made from, and losses on the picture alone. Terms of weight 0 are
+// left out altogether.
 #pragma once
 #include <map>
 #include <optional>
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/loss_network.hpp"
 
 namespace chiaro {
@@ -53,7 +54,8 @@ std::map<std::string, StyleTargets> join_styles(Context& context,
 std::map<std::string, TensorId> add_photo_features(Graph& graph, const StyleObjective& objective,
                                                    TensorId photo, DType dtype);
 
-// Appends the loss networks on the generated picture and all loss nodes, under the names of their terms. Moves the style targets into the layers.
+// Appends the loss networks on the generated picture and all loss nodes, under the names of their terms.
+// Moves the style targets into the layers.
 void add_objective(Graph& graph, StyleObjective& objective, TensorId generated,
                    const std::map<std::string, TensorId>& photo_features, DType dtype);
 

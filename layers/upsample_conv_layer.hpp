@@ -1,11 +1,11 @@
 // Nearest-neighbor upsampling by 2 followed by a 3x3 convolution, without the upsampled tensor.
 //
-// Every output pixel of phase (a,b), a = row parity, b = column parity, sees only 2x2 distinct low-resolution pixels,
-// so the pair is one 2x2 convolution with 4K outputs on the low-resolution input and an interleave: 16/36 of the
-// multiply-adds. With a reflection pad of 1 after the upsampling, the low-resolution input needs a replicated border of
-// 1 (upsampled row -1 reflects to row 1, which is low-resolution row 0); with zero padding, a border of zeros. Input: x
-// (N,H+2,W+2,C), border included, written by the norm before it; or (N,H,W,C) with zero_pad. Weight (K,3,3,C), no bias.
-// Output (N,2H,2W,K). Backward reads x.
+// Every output pixel of phase (a,b), a = row parity, b = column parity, sees only 2x2 distinct low-resolution
+// pixels, so the pair is one 2x2 convolution with 4K outputs on the low-resolution input and an interleave:
+// 16/36 of the multiply-adds. With a reflection pad of 1 after the upsampling, the low-resolution input needs
+// a replicated border of 1 (upsampled row -1 reflects to row 1, which is low-resolution row 0); with zero
+// padding, a border of zeros. Input: x (N,H+2,W+2,C), border included, written by the norm before it; or
+// (N,H,W,C) with zero_pad. Weight (K,3,3,C), no bias. Output (N,2H,2W,K). Backward reads x.
 // Source: the identity is exact; tests compare with the plain pair on integers.
 #pragma once
 #include <memory>

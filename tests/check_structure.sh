@@ -55,6 +55,9 @@ includes 'cuda|cudnn|cublas|curand|nvrtc|nvToolsExt|dnnl|oneapi/dnnl' "${present
 includes 'hdf5|H5[A-Z]?[a-z]*public|H5Cpp' "${present[@]}" | outside 'engine/io/' | report "HDF5 belongs to engine/io"
 includes 'stb(/|_)' "${present[@]}" | outside 'engine/image/' | report "stb belongs to engine/image"
 
+{ grep -rn "${sources[@]}" 'getenv(' kernels engine layers weights_import apps 2>/dev/null || true; } |
+  outside 'apps/common/environment\.cpp' | report "the environment is read by apps/common/environment"
+
 find "${present[@]}" -type f \( -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' \) \
   -exec awk 'END { if (NR > 600) print FILENAME ": " NR " lines" }' {} \; | report "files of more than 600 lines"
 

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "apps/common/progress_line.hpp"
@@ -108,12 +107,6 @@ std::string fetch(const std::string& url, const std::string& name, Arrival& arri
 }
 
 }  // namespace
-
-fs::path cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return fs::path(cache) / "chiaro";
-  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache/chiaro";
-  return fs::temp_directory_path() / "chiaro";
-}
 
 fs::path cached_file(const PublicFile& file, const std::string& base_url, const fs::path& folder) {
   const std::string name = fs::path(file.path).filename().string();

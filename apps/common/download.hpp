@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "apps/common/environment.hpp"
+
 namespace chiaro {
 
 struct PublicFile {
@@ -14,13 +16,11 @@ struct PublicFile {
 // Where Keras publishes its weights.
 inline constexpr std::string_view kKerasUrl = "https://storage.googleapis.com/tensorflow/keras-applications";
 
-// chiaro/ in XDG_CACHE_HOME, or in ~/.cache; in the folder for temporary files where neither is known.
-std::filesystem::path cache_folder();
-
-// The file in `folder`, under the last part of its path: as it is when it is there, else fetched from BASE_URL/path by
-// http(s) or file, with a line of progress, and renamed to its name only when its checksum is right: a fetch that is broken
-// off leaves nothing behind.
-// Errors, in one line that says what to do instead: no network, the server's refusal, another checksum, no place to write.
+// The file in `folder`, under the last part of its path: as it is when it is there, else fetched from
+// BASE_URL/path by http(s) or file, with a line of progress, and renamed to its name only when its checksum
+// is right: a fetch that is broken off leaves nothing behind.
+// Errors, in one line that says what to do instead: no network, the server's refusal, another checksum, no
+// place to write.
 std::filesystem::path cached_file(const PublicFile& file, const std::string& base_url,
                                   const std::filesystem::path& folder = cache_folder());
 

@@ -9,8 +9,8 @@ namespace chiaro {
 // lists those when there is neither. Files compact_*.h5 in that folder are loss networks (loss_weights.hpp).
 std::filesystem::path find_model(const std::string& model, const std::filesystem::path& shipped);
 
-// That folder, beside the program that runs: share/chiaro/models of the folder above it where chiaro is installed, else
-// apps/models of the source tree that it was built in. "apps/models" where there is neither.
+// That folder, beside the program that runs: share/chiaro/models of the folder above it where chiaro is
+// installed, else apps/models of the source tree that it was built in. "apps/models" where there is neither.
 std::filesystem::path shipped_models();
 
 }  // namespace chiaro

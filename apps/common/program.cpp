@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/waiting_threads.hpp"
+#include "apps/common/environment.hpp"
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
 
@@ -71,6 +71,7 @@ std::vector<std::string> words_of(int argc, char** argv) {
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   limit_spinning(argv);
+  read_settings();
   const std::string name = app.get_name();
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     return fmt::format("{}: {}; see --help\n", name, error.what());

@@ -17,9 +17,9 @@ struct CandidateSpec {
   std::vector<StyleShare> style = {};  // of a model with several
 };
 
-// "NAME=PATH" or "PATH"; a model may also be the name of one that comes with chiaro, and one of several styles is
-// followed by "@" and its style: "base@wave". Without NAME it is that of the file, or of the folder for a run's "model.h5"
-// and for a folder, and "@" with the style. Errors: an empty part, no such file.
+// "NAME=PATH" or "PATH"; a model may also be the name of one that comes with chiaro, and one of several
+// styles is followed by "@" and its style: "base@wave". Without NAME it is that of the file, or of the folder
+// for a run's "model.h5" and for a folder, and "@" with the style. Errors: an empty part, no such file.
 CandidateSpec parse_candidate(const std::string& text, CandidateSpec::Kind kind);
 
 // Error when two have the same name.

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "apps/evaluate/depth_scores.hpp"
 #include "apps/evaluate/structural_similarity.hpp"
 #include "kernels/base/error.hpp"
 
@@ -34,22 +35,13 @@ double correlation(std::span<const double> a, std::span<const double> b) {
 }
 
 void add_errors(std::span<const double> x, std::span<const double> y, DepthMetrics& metrics) {
-  const auto n = static_cast<double>(x.size());
-  double absolute = 0, squared = 0, logarithmic = 0;
-  std::array<std::int64_t, 3> within{};
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double difference = y[i] - x[i];
-    absolute += std::abs(difference) / x[i];
-    squared += difference * difference;
-    logarithmic += std::abs(std::log10(y[i]) - std::log10(x[i]));
-    const double ratio = std::max(x[i] / y[i], y[i] / x[i]);
-    for (std::size_t k = 0; k < within.size(); ++k)
-      within[k] += ratio < std::array{1.25, 1.25 * 1.25, 1.25 * 1.25 * 1.25}[k];
-  }
-  metrics.abs_rel = absolute / n;
-  metrics.rmse = std::sqrt(squared / n);
-  metrics.log10 = logarithmic / n;
-  for (std::size_t k = 0; k < within.size(); ++k) metrics.delta[k] = static_cast<double>(within[k]) / n;
+  DepthScoreSum sum;
+  for (std::size_t i = 0; i < x.size(); ++i) sum.add(y[i], x[i]);
+  const DepthScores scores = sum.scores();
+  metrics.abs_rel = scores.rel;
+  metrics.rmse = scores.rms;
+  metrics.log10 = scores.log10;
+  metrics.delta = scores.delta;
 }
 
 }  // namespace

@@ -1,14 +1,12 @@
 // How close one depth map is to another: x, the reference, and y, both in meters and of one size.
-//   AbsRel    mean of |y - x| / x                    RMSE      root of the mean of (y - x)^2, meters
-//   log10     mean of |log10 y - log10 x|            delta[k]  share of pixels with max(x/y, y/x)
-//   < 1.25^(k+1) SSIM      see structural_similarity.hpp; dynamic range = largest - smallest usable reference
-//   depth Spearman  correlation of the ranks, ties at their mean rank
+//   AbsRel, RMSE, log10, delta[k]   the scores of depth_scores.hpp
+//   SSIM      see structural_similarity.hpp; dynamic range = largest - smallest usable reference depth
+//   Spearman  correlation of the ranks, ties at their mean rank
 // Pixels count where both maps hold a depth (finite, above 0) and the mask, if any, allows it; the others are
 // left out of every measure, and counted: a map with few usable pixels may look better than it is.
 // A measure that is not defined is NaN: all without usable pixels, SSIM and Spearman where the reference,
-// Spearman also where the other map is constant. Double arithmetic, sums in pixel order, O(n log n).
-// Deterministic. Sources: Eigen, Puhrsch, Fergus 2014, arXiv:1406.2283, section 4 (the measures of depth
-// prediction).
+// Spearman also where the other map is constant.
+// Deterministic: double arithmetic, sums in pixel order, O(n log n).
 #pragma once
 #include <array>
 #include <cstdint>

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "engine/transfer.hpp"
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 
 namespace chiaro {
 

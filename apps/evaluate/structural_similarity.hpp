@@ -1,11 +1,11 @@
 // SSIM, the structural similarity of two maps x and y of one size.
 //   (2 mx my + C1) (2 sxy + C2) / ((mx^2 + my^2 + C1) (sx^2 + sy^2 + C2)),  C1 = (0.01 L)^2, C2 = (0.03 L)^2
-// Means, variances and covariance under an 11x11 Gaussian window of sigma 1.5 whose weights sum to 1; averaged over all
-// windows that lie inside the map and hold usable pixels only. L: the dynamic range. Double arithmetic, separable:
-// O(pixels).
+// Means, variances and covariance under an 11x11 Gaussian window of sigma 1.5 whose weights sum to 1;
+// averaged over all windows that lie inside the map and hold usable pixels only. L: the dynamic range. Double
+// arithmetic, separable: O(pixels).
 // Deterministic: yes.
-// Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
-// similarity", section III.C.
+// Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to
+// structural similarity", section III.C.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -8,8 +8,8 @@
 // norms of the next kMeasuredBatches batches, twice. The run itself begins afresh with the weights that came
 // out.
 //
-// The range term is often 0: nothing lies outside of 0 to 255, and no batch tells its gradient. Its share is that of the
-// gradient which it would have if every value were 10 outside.
+// The range term is often 0: nothing lies outside of 0 to 255, and no batch tells its gradient. Its share is
+// that of the gradient which it would have if every value were 10 outside.
 //
 // Where the run has a limit of time, the trial ends its steps, and then its measurements, when a fifth of
 // that has gone by; each of the two rounds has half of it. At least the first batch is measured. So the

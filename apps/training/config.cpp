@@ -246,9 +246,7 @@ void check_terms(TrainConfig& config, const std::string& file) {
   std::vector<std::string> names;
   for (const auto& term : config.loss.terms()) {
     if (!is_style_name(term.name))
-      throw Error(
-          "{}: loss.feature.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.'",
-          file, term.name);
+      throw Error("{}: loss.feature.name = \"{}\" is not allowed, expected {}", file, term.name, kNameRule);
     if (std::ranges::find(names, term.name) != names.end())
       throw Error("{}: two losses are called '{}'; give them names: loss.feature.name", file, term.name);
     names.push_back(term.name);
@@ -260,10 +258,7 @@ void check_styles(const TrainConfig& config, const std::string& file) {
   for (const StyleConfig& style : config.styles) {
     const std::string name = style_name(style);
     if (!is_style_name(name))
-      throw Error(
-          "{}: style.name = \"{}\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at "
-          "most 100, and not \"all\"",
-          file, name);
+      throw Error("{}: style.name = \"{}\" is not allowed, expected {}", file, name, kNameRule);
     if (std::find(names.begin(), names.end(), name) != names.end())
       throw Error("{}: two styles are called '{}'; give them names: style.name", file, name);
     names.push_back(name);

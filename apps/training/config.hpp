@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/data/batch_builder.hpp"
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/transform_net/transform_net.hpp"
 
 namespace chiaro {
@@ -109,8 +109,9 @@ struct LossConfig {
                              {},      1e2,     0.4};
   StyleLossLayer::Reduction style_reduction =
       StyleLossLayer::Reduction::Mean;  // over the C*C entries of a Gram matrix
-  // Features of the generated picture against those of the photo: loss.content, loss.depth, then every [[loss.feature]].
-  // The depth term's values are for the compact depth network; benchmarks/results/depth says where they come from.
+  // Features of the generated picture against those of the photo: loss.content, loss.depth, then every
+  // [[loss.feature]]. The depth term's values are for the compact depth network; benchmarks/results/depth
+  // says where they come from.
   std::vector<FeatureLossConfig> features = {
       {"content", "vgg19", {"relu4_2"}, {}, 7.5, 0.2},
       {"depth", "resnet_upproj", {"up_4x", "up_8x", "prediction"}, {}, 5e5, 0.4}};
@@ -217,7 +218,8 @@ TrainConfig load_config(const std::filesystem::path& path, std::span<const std::
 TrainConfig parse_config(std::string_view text, const std::string& name, const std::filesystem::path& folder,
                          std::span<const std::string> overrides = {});
 
-// Every key with its default, what it takes and what it means, as a Markdown table: the one in apps/README.md.
+// Every key with its default, what it takes and what it means, as a Markdown table: the one in
+// apps/README.md.
 std::string key_table();
 
 // Every key with its value and a comment. Loading the text gives an equal configuration.

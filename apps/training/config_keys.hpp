@@ -65,8 +65,9 @@ struct ConfigKey {
   std::string help;
 };
 
-// All keys, bound to the fields of this config, in the order in which they are written. Those of the style, "style.image"
-// and so on, where there is one; where there are several, each has its own, and so has every [[loss.feature]].
+// All keys, bound to the fields of this config, in the order in which they are written. Those of the style,
+// "style.image" and so on, where there is one; where there are several, each has its own, and so has every
+// [[loss.feature]].
 std::vector<ConfigKey> config_keys(TrainConfig& config);
 std::vector<ConfigKey> style_keys(StyleConfig& style);
 std::vector<ConfigKey> feature_keys(FeatureLossConfig& feature);

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/param_io.hpp"
-#include "layers/depth_loss_layer.hpp"
+#include "layers/loss_layers.hpp"
 #include "layers/networks/resnet_upproj/upproj_graph.hpp"
 #include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "weights_import/keras_resnet.hpp"

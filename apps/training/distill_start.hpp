@@ -1,12 +1,14 @@
-// Where the training of a VGG in factors of low rank begins: at what linear algebra makes of the whole one's filters.
+// Where the training of a VGG in factors of low rank begins: at what linear algebra makes of the whole one's
+// filters.
 //
-// One convolution after the other, from the first: y = response of the whole network, x = what the same filters W give on
-// what the factors so far pass on, both over the pixels of some batches. The best map of rank r from x to y in the mean
-// square, U (r columns, orthonormal) times P, splits the convolution: filters P W, then the 1x1 filters U, and the bias that
-// gives the means back. So each convolution makes up for what those before it lose.
+// One convolution after the other, from the first: y = response of the whole network, x = what the same
+// filters W give on what the factors so far pass on, both over the pixels of some batches. The best map of
+// rank r from x to y in the mean square, U (r columns, orthonormal) times P, splits the convolution: filters
+// P W, then the 1x1 filters U, and the bias that gives the means back. So each convolution makes up for what
+// those before it lose.
 //   M = C_yx (C_xx + ridge)^-1,  U = dominant space of M C_xx M^T,  P = U^T M,  C: covariances of responses
-// Source: reduced-rank regression, Izenman 1975; responses and the asymmetric form as Zhang, Zou, He, Sun 2015,
-// arXiv:1505.06798, without their nonlinear term, which the training that follows replaces.
+// Source: reduced-rank regression, Izenman 1975; responses and the asymmetric form as Zhang, Zou, He, Sun
+// 2015, arXiv:1505.06798, without their nonlinear term, which the training that follows replaces.
 #pragma once
 #include <string>
 #include <vector>

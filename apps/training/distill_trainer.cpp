@@ -9,8 +9,8 @@
 #include "apps/training/distill_start.hpp"
 #include "apps/training/training_task.hpp"
 #include "engine/param_io.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/vgg/vgg_graph.hpp"
-#include "layers/nmse_layers.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {

@@ -5,11 +5,12 @@
 //         -> network in factors     -> features f
 //   loss = feature_weight * mean over layers of |f - F|^2 / |F|^2
 //        + gram_weight    * mean over layers of |G(f) - G(F)|^2 / |G(F)|^2      per picture, then averaged
-// See layers/nmse_layers.hpp and layers/networks/vgg/vgg.hpp.
+// See layers/loss_layers.hpp, layers/gram_loss_layers.hpp and layers/networks/vgg/vgg.hpp.
 //
-// The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that one step of
-// Adam changes no layer's output by much more than that share of it. Undivided, the first steps, all of them as long as
-// the learning rate and all in the same direction, destroy what the network begins with.
+// The learning rate of a weight is optimizer.lr over the number of inputs that its output sums up, so that
+// one step of Adam changes no layer's output by much more than that share of it. Undivided, the first steps,
+// all of them as long as the learning rate and all in the same direction, destroy what the network begins
+// with.
 // Source: the scaling with width in Yang et al. 2022, arXiv:2203.03466, table 3.
 #pragma once
 #include <memory>
@@ -38,8 +39,10 @@ double mean_error(const std::vector<double>& errors);
 
 class DistillTrainer {
  public:
-  // photos: where the initial values are measured (distill_start.hpp); null: they come from model.init, or elsewhere.
-  // Errors: those of the readers, a network to imitate that is in factors itself, ranks that are none, no loss at all.
+  // photos: where the initial values are measured (distill_start.hpp); null: they come from model.init, or
+  // elsewhere.
+  // Errors: those of the readers, a network to imitate that is in factors itself, ranks that are none, no
+  // loss at all.
   DistillTrainer(Context& context, const TrainConfig& config, DType dtype, SessionOptions session_options,
                  const std::shared_ptr<const PhotoSource>& photos);
   DistillTrainer(const DistillTrainer&) = delete;

@@ -17,12 +17,12 @@ namespace chiaro {
 
 // Of a step of a run of so many iterations; steps count from 1:
 //   lr * decay^k * min(step / warmup, 1) * (1 + cos(pi * (step - 1) / iterations)) / 2
-// k = how many times decay_every iterations have passed before. Without a warm-up, or with a constant schedule, the factor
-// is 1.
+// k = how many times decay_every iterations have passed before. Without a warm-up, or with a constant
+// schedule, the factor is 1.
 double learning_rate(const OptimizerConfig& config, std::int64_t step, std::int64_t iterations);
 
-// What the running average takes of the weights after a step: 1 - average, and more in the beginning, where an average
-// over few steps has to forget the first weights: 1 - (1 + step) / (10 + step).
+// What the running average takes of the weights after a step: 1 - average, and more in the beginning, where
+// an average over few steps has to forget the first weights: 1 - (1 + step) / (10 + step).
 double averaging_rate(const OptimizerConfig& config, std::int64_t step);
 
 // A part of the slab that learns at a rate of its own.
@@ -35,14 +35,14 @@ struct ParamRange {
 // L2 norm of an fp32 tensor in the memory of the context's device. Waits.
 double norm_of(Context& context, ConstTensorView x);
 
-// Adam, or SGD, whose velocity is kept where Adam keeps the first moments, and the running averages of a store that has
-// them. measure_gradient() and update()
+// Adam, or SGD, whose velocity is kept where Adam keeps the first moments, and the running averages of a
+// store that has them. measure_gradient() and update()
 // wait for nothing and can be recorded (engine/cuda_graph.hpp): what changes from step to step is in
 // memory that prepare() fills. Allocated once.
 class Optimizer {
  public:
-  // iterations: of the run, for the schedule of the learning rate. ranges: the parts that learn; none = all of the slab.
-  // The store outlives this object.
+  // iterations: of the run, for the schedule of the learning rate. ranges: the parts that learn; none = all
+  // of the slab. The store outlives this object.
   Optimizer(Context& context, const OptimizerConfig& config, std::int64_t iterations, ParamStore& params,
             std::vector<ParamRange> ranges = {});
 

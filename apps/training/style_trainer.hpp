@@ -3,8 +3,9 @@
 // Everything is allocated by the constructor. step() is what training does, on a GPU as one CUDA graph;
 // forward() and backward() are its parts, for those who look at one of them.
 //
-// Where there are several styles, each picture of a batch has one: picture i of step s has style (s - 1) * batch + i,
-// counted around. So a step's styles follow from its number alone, and all styles have the same number of pictures.
+// Where there are several styles, each picture of a batch has one: picture i of step s has style (s - 1) *
+// batch + i, counted around. So a step's styles follow from its number alone, and all styles have the same
+// number of pictures.
 #pragma once
 #include <functional>
 #include <memory>
@@ -47,13 +48,13 @@ class StyleTrainer {
   const std::vector<Term>& forward(std::span<const std::uint8_t> photos, std::int64_t step = 1);
   void backward();
 
-  // The raw style loss of each style, as of the last step() or forward(): the mean over its pictures; NaN for one that had
-  // none. None without a style term, or with one style.
+  // The raw style loss of each style, as of the last step() or forward(): the mean over its pictures; NaN for
+  // one that had none. None without a style term, or with one style.
   std::vector<double> style_losses() const;
 
   // L2 norm of the gradient of every weighted term with respect to the generated pictures, in the order of
-  // the terms, for the styles of that step. Runs forward and backward once per term, and then calls `after_term`; leaves
-  // parameters and their gradients alone.
+  // the terms, for the styles of that step. Runs forward and backward once per term, and then calls
+  // `after_term`; leaves parameters and their gradients alone.
   std::vector<double> gradient_norms(std::span<const std::uint8_t> photos, std::int64_t step = 1,
                                      const std::function<void()>& after_term = {});
   // What becomes the model: the running averages of the parameters where they are kept, else the parameters.

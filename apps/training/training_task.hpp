@@ -94,9 +94,9 @@ class TrainingTask {
 // task = "style": a transform network learns a style.
 //
 // Lines of metrics.jsonl: {iteration, gradient_norms and parameter_gradient_norm at intervals, raw, weighted,
-// total, images_per_s}, the first and the two in the middle with a value per loss term; with several styles also
-// style_losses, the raw style loss by style of the batch. Previews show up to four photos above and the same in each style
-// below.
+// total, images_per_s}, the first and the two in the middle with a value per loss term; with several styles
+// also style_losses, the raw style loss by style of the batch. Previews show up to four photos above and the
+// same in each style below.
 // Errors: those of StyleTrainer and of open_photo_source().
 std::unique_ptr<TrainingTask> make_style_task(const TaskSetup& setup);
 
@@ -111,7 +111,8 @@ std::unique_ptr<TrainingTask> make_style_task(const TaskSetup& setup);
 // Errors: those of DepthTrainer and of open_depth_data().
 std::unique_ptr<TrainingTask> make_depth_task(const TaskSetup& setup);
 
-// task = "distill": a VGG-19 in factors of low rank learns to imitate the one of weights.vgg19, for losses to look through.
+// task = "distill": a VGG-19 in factors of low rank learns to imitate the one of weights.vgg19, for losses to
+// look through.
 //
 // Lines of metrics.jsonl: {iteration, parameter_gradient_norm at intervals, raw, weighted, total, lr,
 // images_per_s}, raw and weighted with the terms "feature" and "gram": relative squared errors, averaged over

@@ -1,9 +1,7 @@
 // Losses, pictures as bytes, and the optimizers.
 #include "benchmarks/kernel_cases/cases.hpp"
 #include "kernels/elementwise/image_convert.hpp"
-#include "kernels/losses/berhu.hpp"
 #include "kernels/losses/losses.hpp"
-#include "kernels/losses/nmse.hpp"
 #include "kernels/optimizer/adam.hpp"
 #include "kernels/optimizer/sgd.hpp"
 
@@ -18,100 +16,77 @@ double bytes_in(const Views&... views) {
   return static_cast<double>((views.bytes() + ...));
 }
 
+// A loss of an op: value, gradient, and both. make(bench, dtype) gives its inputs, run(context, inputs, request)
+// computes it.
+template <class Make, class Run>
+void add_loss(std::vector<Case>& cases, const std::string& name, const Shape& shape,
+              std::int64_t (*workspace_bytes)(const Context&, Shape), Make&& make, Run&& run) {
+  const auto add = [&](const char* what, bool value, bool gradient) {
+    cases.push_back({name + what, false, [=](Workbench& bench, DType dtype) -> Work {
+                       const auto inputs = make(bench, dtype);
+                       losses::Request request{.workspace =
+                                                   bench.block(workspace_bytes(bench.context(), shape))};
+                       if (value) request.value = bench.floats(1);
+                       double bytes = 0;
+                       for (const TensorView& input : inputs) bytes += bytes_in(input);
+                       if (gradient) {
+                         request.gradient = bench.tensor(shape, dtype);
+                         request.mode = GradientMode::Overwrite;
+                         bytes += bytes_in(request.gradient);
+                       }
+                       return {.shape = to_string(shape), .bytes = bytes, .run = [=, &bench] {
+                                 run(bench.context(), inputs, request);
+                               }};
+                     }});
+  };
+  add(" forward", true, false);
+  add(" backward", false, true);
+  add(" forward and backward", true, true);
+}
+
+using Inputs = std::vector<TensorView>;
+
 void add_mse(std::vector<Case>& cases, const Shape& shape) {
-  cases.push_back({"mse forward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype);
-                     float* value = bench.floats(1);
-                     void* workspace = bench.block(losses::mse_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_in(a, b), .run = [=, &bench] {
-                               losses::mse_forward(bench.context(), a, b, 1, value, workspace);
-                             }};
-                   }});
-  cases.push_back({"mse backward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
-                                      da = bench.tensor(shape, dtype);
-                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
-                               losses::mse_backward(bench.context(), a, b, 1, da, GradientMode::Overwrite);
-                             }};
-                   }});
-  cases.push_back({"mse forward and backward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
-                                      da = bench.tensor(shape, dtype);
-                     float* value = bench.floats(1);
-                     void* workspace = bench.block(losses::mse_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
-                               losses::mse_forward_backward(bench.context(), a, b, 1, 1, value, workspace, da,
-                                                            GradientMode::Overwrite);
-                             }};
-                   }});
+  add_loss(
+      cases, "mse", shape, losses::mse_workspace_bytes,
+      [=](Workbench& bench, DType dtype) {
+        return Inputs{bench.tensor(shape, dtype), bench.tensor(shape, dtype)};
+      },
+      [](Context& context, const Inputs& in, const losses::Request& request) {
+        losses::mse(context, in[0], in[1], request);
+      });
 }
 
 void add_nmse(std::vector<Case>& cases, const Shape& shape) {
-  cases.push_back({"relative forward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype);
-                     float *value = bench.floats(1), *inverse = bench.floats(shape.n);
-                     void* workspace = bench.block(losses::nmse_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_in(a, b), .run = [=, &bench] {
-                               losses::nmse_forward(bench.context(), a, b, 1, value, inverse, workspace);
-                             }};
-                   }});
-  cases.push_back({"relative backward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView a = bench.tensor(shape, dtype), b = bench.tensor(shape, dtype),
-                                      da = bench.tensor(shape, dtype);
-                     const float* inverse = bench.floats(shape.n);
-                     return {.shape = to_string(shape), .bytes = bytes_in(a, b, da), .run = [=, &bench] {
-                               losses::nmse_backward(bench.context(), a, b, inverse, 1, da,
-                                                     GradientMode::Overwrite);
-                             }};
-                   }});
+  add_loss(
+      cases, "relative", shape, losses::nmse_workspace_bytes,
+      [=](Workbench& bench, DType dtype) {
+        return Inputs{bench.tensor(shape, dtype), bench.tensor(shape, dtype)};
+      },
+      [](Context& context, const Inputs& in, const losses::Request& request) {
+        losses::nmse(context, in[0], in[1], request);
+      });
 }
 
 void add_total_variation(std::vector<Case>& cases, const Shape& shape) {
-  cases.push_back({"total variation forward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView x = bench.tensor(shape, dtype);
-                     float* value = bench.floats(1);
-                     void* workspace = bench.block(losses::tv_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_in(x), .run = [=, &bench] {
-                               losses::tv_forward(bench.context(), x, 1, value, workspace);
-                             }};
-                   }});
-  cases.push_back({"total variation backward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
-                     return {.shape = to_string(shape), .bytes = bytes_in(x, dx), .run = [=, &bench] {
-                               losses::tv_backward(bench.context(), x, 1, dx, GradientMode::Overwrite);
-                             }};
-                   }});
-  cases.push_back({"total variation forward and backward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView x = bench.tensor(shape, dtype), dx = bench.tensor(shape, dtype);
-                     float* value = bench.floats(1);
-                     void* workspace = bench.block(losses::tv_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = bytes_in(x, dx), .run = [=, &bench] {
-                               losses::tv_forward_backward(bench.context(), x, 1, 1, value, workspace, dx,
-                                                           GradientMode::Overwrite);
-                             }};
-                   }});
+  add_loss(
+      cases, "total variation", shape, losses::tv_workspace_bytes,
+      [=](Workbench& bench, DType dtype) { return Inputs{bench.tensor(shape, dtype)}; },
+      [](Context& context, const Inputs& in, const losses::Request& request) {
+        losses::tv(context, in[0], request);
+      });
 }
 
 // Half of the random depths are not positive: holes.
 void add_berhu(std::vector<Case>& cases, const Shape& shape) {
-  cases.push_back({"berhu forward", false, [=](Workbench& bench, DType dtype) -> Work {
-                     const TensorView x = bench.tensor(shape, dtype),
-                                      target = bench.tensor(shape, DType::F32);
-                     float *value = bench.floats(1), *state = bench.floats(losses::kBerhuStateSize);
-                     void* workspace = bench.block(losses::berhu_workspace_bytes(bench.context(), shape));
-                     return {.shape = to_string(shape), .bytes = 2 * bytes_in(x, target), .run = [=, &bench] {
-                               losses::berhu_forward(bench.context(), x, target, 1, value, state, workspace);
-                             }};
-                   }});
-  cases.push_back(
-      {"berhu backward", false, [=](Workbench& bench, DType dtype) -> Work {
-         const TensorView x = bench.tensor(shape, dtype), target = bench.tensor(shape, DType::F32),
-                          dx = bench.tensor(shape, dtype);
-         const float* state = bench.floats(losses::kBerhuStateSize);
-         return {.shape = to_string(shape), .bytes = bytes_in(x, target, dx), .run = [=, &bench] {
-                   losses::berhu_backward(bench.context(), x, target, state, 1, dx, GradientMode::Overwrite);
-                 }};
-       }});
+  add_loss(
+      cases, "berhu", shape, losses::berhu_workspace_bytes,
+      [=](Workbench& bench, DType dtype) {
+        return Inputs{bench.tensor(shape, dtype), bench.tensor(shape, DType::F32)};
+      },
+      [](Context& context, const Inputs& in, const losses::Request& request) {
+        losses::berhu(context, in[0], in[1], request);
+      });
 }
 
 void add_picture(std::vector<Case>& cases, const Shape& shape) {

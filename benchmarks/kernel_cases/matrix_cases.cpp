@@ -115,24 +115,26 @@ Work style_loss(Workbench& bench, const TensorView& f) {
   void* workspace = bench.block(std::max({gram::style_loss_workspace_bytes(context, f.shape),
                                           gram::forward_workspace_bytes(context, f.shape),
                                           losses::mse_workspace_bytes(context, square)}));
-  return {.shape = to_string(f.shape),
-          .bytes = static_cast<double>(f.bytes() + target.bytes() + dg.bytes()),
-          .flop = gram_flop(f.shape),
-          .run =
-              [=, &context] {
-                gram::style_loss(context, {.f = f,
-                                           .target = target.as<float>(),
-                                           .value = value,
-                                           .dg = dg.as<float>(),
-                                           .workspace = workspace});
-              },
-          .instead = "gram, loss, its gradient",
-          .run_instead =
-              [=, &context] {
-                gram::forward(context, f, g.as<float>(), 1, workspace);
-                losses::mse_forward(context, g, target, 1, value, workspace);
-                losses::mse_backward(context, g, target, 1, dg, GradientMode::Overwrite);
-              }};
+  return {
+      .shape = to_string(f.shape),
+      .bytes = static_cast<double>(f.bytes() + target.bytes() + dg.bytes()),
+      .flop = gram_flop(f.shape),
+      .run =
+          [=, &context] {
+            gram::style_loss(context, {.f = f,
+                                       .target = target.as<float>(),
+                                       .value = value,
+                                       .dg = dg.as<float>(),
+                                       .workspace = workspace});
+          },
+      .instead = "gram, loss, its gradient",
+      .run_instead =
+          [=, &context] {
+            gram::forward(context, f, g.as<float>(), 1, workspace);
+            losses::mse(
+                context, g, target,
+                {.value = value, .gradient = dg, .mode = GradientMode::Overwrite, .workspace = workspace});
+          }};
 }
 
 void add_gram(std::vector<Case>& cases, const Shape& shape) {

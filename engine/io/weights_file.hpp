@@ -3,7 +3,8 @@
 //   root attributes   format "chiaro_weights", version 1, kind, architecture, preprocess, provenance
 //   group parameters  one fp32 or half dataset per tensor; dots, not groups, nest the names
 //
-// kind is a name that layers/networks/networks.hpp knows. architecture, preprocess and provenance are JSON objects as text:
+// kind is a name that layers/networks/networks.hpp knows. architecture, preprocess and provenance are JSON
+// objects as text:
 //   architecture  what builds the network: transform_net {"width":32,...}, vgg19 {"depth":19,"width":64}
 //   preprocess    see Preprocess below
 //   provenance    where the values come from: {"source":..., "tool":..., ...}; no date, so that files
@@ -22,9 +23,12 @@ namespace chiaro {
 
 class H5Reader;
 
-// Of a style in a transform_net of several: letters, digits, spaces, "_", "-" and ".", at most 100 bytes, not "all": what can
-// stand in a list of shares and in the name of a file.
+// What can stand in a list of shares and in the name of a file: for styles of a transform_net, and terms of
+// the loss.
 bool is_style_name(const std::string& name);
+// The same in words, for messages.
+inline constexpr const char* kNameRule =
+    "letters, digits, spaces, '_', '-' and '.', at most 100, and not \"all\"";
 
 struct NamedTensor {
   std::string name;

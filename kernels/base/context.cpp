@@ -4,22 +4,20 @@
 #include <fmt/ranges.h>
 #include <omp.h>
 
-#include <cstdlib>
 #include <string_view>
 
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/cpu_features.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/settings.hpp"
 #include "kernels/cuda/device.hpp"
 
 namespace chiaro {
 
 namespace {
 
-// Value of `key` in a list "key,key:value,...": nullptr-like "" when absent, "1" when it has no value.
-std::string list_value(const char* variable, std::string_view key) {
-  const char* text = std::getenv(variable);
-  std::string_view rest = text ? text : "";
+// Value of `key` in a list "key,key:value,...": "" when absent, "1" when it has no value.
+std::string list_value(std::string_view rest, std::string_view key) {
   while (!rest.empty()) {
     const auto comma = rest.find(',');
     const auto item = rest.substr(0, comma);
@@ -119,12 +117,17 @@ std::string Context::description() const {
                      kHaveOneDnn ? "oneDNN" : "plain loops", remark_.empty() ? "" : "; ", remark_);
 }
 
+Settings& settings() {
+  static Settings instance;
+  return instance;
+}
+
 bool log_enabled(const char* topic) {
-  return !list_value("CHIARO_LOG", topic).empty();
+  return !list_value(settings().log, topic).empty();
 }
 
 std::string forced_implementation(const char* op) {
-  return list_value("CHIARO_IMPL", op);
+  return list_value(settings().implementations, op);
 }
 
 }  // namespace chiaro

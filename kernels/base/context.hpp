@@ -1,7 +1,7 @@
 // Where and how ops run. One Context per program; every op takes it first.
 //
-// Threads: a Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN included;
-//   CUDA ops go into one stream, in order, and return before they have run.
+// Threads: a Context is used by one thread at a time. CPU ops run on `threads` OpenMP threads, oneDNN
+//   included; CUDA ops go into one stream, in order, and return before they have run.
 // Deterministic: same inputs, shapes, device and thread count give the same bits.
 // Copies of a Context share its device.
 #pragma once

@@ -9,11 +9,11 @@
 // Device code uses constexpr functions of the host: nvcc needs --expt-relaxed-constexpr.
 #pragma once
 #include <cstdint>
-#include <cstdlib>
 
 #include "kernels/base/bf16.hpp"
 #include "kernels/base/cuda_stream.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/settings.hpp"
 
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
@@ -32,8 +32,8 @@
 
 namespace chiaro {
 
-// Starts a kernel. Throws Error, with `name`, when the device refuses; CHIARO_SYNC=1 waits for the kernel and
-// so names the one that failed (not while a graph is captured).
+// Starts a kernel. Throws Error, with `name`, when the device refuses; Settings::synchronous waits for the
+// kernel and so names the one that failed (not while a graph is captured).
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes,
             CudaStream stream, A&&... args) {
@@ -47,8 +47,7 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::
                                static_cast<int>(shared_bytes)));
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<P>(args)...);
   check(cudaGetLastError());
-  static const bool synchronize = std::getenv("CHIARO_SYNC") != nullptr;
-  if (synchronize) check(cudaStreamSynchronize(stream));
+  if (settings().synchronous) check(cudaStreamSynchronize(stream));
 #else
   simt::launch(name, kernel, grid, block, shared_bytes, stream, static_cast<A&&>(args)...);
 #endif

@@ -21,7 +21,8 @@ constexpr const char* name_of(DType dtype) {
 template <class T>
 inline constexpr DType dtype_of = std::is_same_v<std::remove_const_t<T>, float> ? DType::F32 : DType::BF16;
 
-// Calls f with a value of the element type: visit_dtype(dtype, [&](auto zero) { using T = decltype(zero); ... }).
+// Calls f with a value of the element type:
+//   visit_dtype(dtype, [&](auto zero) { using T = decltype(zero); ... })
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   return dtype == DType::F32 ? f(float{}) : f(bf16{});

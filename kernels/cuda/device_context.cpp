@@ -1,8 +1,7 @@
 #include "kernels/cuda/device_context.hpp"
 
-#include <cstdlib>
-
 #include "kernels/base/error.hpp"
+#include "kernels/base/settings.hpp"
 #include "kernels/cuda/check.hpp"
 #include "kernels/cuda/cublas_library.hpp"
 #include "kernels/cuda/cudnn_library.hpp"
@@ -21,7 +20,7 @@ DeviceContext::DeviceContext(int device) : device_(device) {
   // No implicit waiting for the default stream, which nothing here uses.
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "create a stream");
   properties_ = std::make_unique<cudnn::DeviceProperties>(device);
-  if (const char* folder = std::getenv("CHIARO_CUDNN_TUNE"); folder && *folder)
+  if (const std::string& folder = settings().cudnn_tune; !folder.empty())
     tuned_ = std::make_unique<cudnn::PlanFile>(folder, name());
 }
 

@@ -1,10 +1,12 @@
 // Plans that were measured to be the fastest, kept between runs: one text file per device and cuDNN version.
 //
-// Off unless the environment variable CHIARO_CUDNN_TUNE names a folder (made when missing). Then the first program that
-// meets a graph times the engines that the heuristics propose, on scratch memory, and writes the winner down; later
-// programs take it without heuristics. Delete the folder to measure again. As engines differ in the last bits, so may
-// results of a tuned and an untuned run; two runs with the same file give the same bits.
-// Format: a header line, then for each plan two lines: what it computes, and cuDNN's JSON of the plan in one line.
+// Off unless the environment variable CHIARO_CUDNN_TUNE names a folder (made when missing). Then the first
+// program that meets a graph times the engines that the heuristics propose, on scratch memory, and writes the
+// winner down; later programs take it without heuristics. Delete the folder to measure again. As engines
+// differ in the last bits, so may results of a tuned and an untuned run; two runs with the same file give the
+// same bits.
+// Format: a header line, then for each plan two lines: what it computes, and cuDNN's JSON of the plan in one
+// line.
 #pragma once
 #include <map>
 #include <string>

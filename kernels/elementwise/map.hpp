@@ -2,8 +2,8 @@
 //
 // y = op(x), y = op(a, b), or y = op(x, mean[c], scale[c]); added to y with `accumulate`.
 // Launches: one, under the name that is given.
-// Bytes moved on CUDA: inputs and y once, y twice where it is added to. Vectors of 16 bytes of the smallest type where
-// arrays are aligned for them; across pixels, so that three channels take them too.
+// Bytes moved on CUDA: inputs and y once, y twice where it is added to. Vectors of 16 bytes of the smallest
+// type where arrays are aligned for them; across pixels, so that three channels take them too.
 // Instances: of every functor, in elementwise_cpu.cpp and elementwise_cuda.cu.
 #pragma once
 #include "kernels/base/cuda_stream.hpp"

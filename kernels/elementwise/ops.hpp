@@ -1,7 +1,7 @@
 // The formulas of the elementwise ops, one functor each, compiled for host and device.
 //
-// Elements come and go as fp32 whatever their tensors hold. A functor with kOneType runs only where all of its tensors
-// have the same type.
+// Elements come and go as fp32 whatever their tensors hold. A functor with kOneType runs only where all of
+// its tensors have the same type.
 #pragma once
 #include <bit>
 #include <cstdint>

@@ -7,9 +7,9 @@
 // Deterministic: with any number of threads; C is cut into fixed tiles, each computed by one thread.
 // Threads: may be called from inside a parallel loop, where it runs on the calling thread.
 // Implementations: onednn (fp32 matrices; bf16 A and B where the CPU multiplies bf16), widened (any types, by
-//   way of fp32), reference (anything). On CUDA devices cublas, for A and B of one dtype, with an fp32 C beside
-//   fp32: the pointers are the device's and the call returns before it has run. fp32 there is strict unless the
-//   context allows TF32.
+//   way of fp32), reference (anything). On CUDA devices cublas, for A and B of one dtype, with an fp32 C
+//   beside fp32: the pointers are the device's and the call returns before it has run. fp32 there is strict
+//   unless the context allows TF32.
 #pragma once
 #include <string>
 

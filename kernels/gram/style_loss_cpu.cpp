@@ -25,8 +25,13 @@ void style_loss(Context& context, const StyleLossArgs& args) {
   const auto compare = [&](const Shape& shape, std::int64_t n, double factor) {
     const TensorView g{args.dg + n * one.count(), DType::F32, shape};
     const ConstTensorView target{args.target + n * one.count(), DType::F32, one};
-    losses::cpu::mse_forward(g, target, factor * args.coefficient, args.value + n, args.workspace);
-    losses::cpu::mse_backward(g, target, factor * args.gradient_coefficient, g, false);
+    losses::cpu::mse(g, target,
+                     {.value = args.value + n,
+                      .scale = factor * args.coefficient,
+                      .gradient = g,
+                      .mode = GradientMode::Overwrite,
+                      .gradient_scale = factor * args.gradient_coefficient,
+                      .workspace = args.workspace});
   };
   if (!args.per_picture) return compare(all, 0, 1);
   for (std::int64_t n = 0; n < all.n; ++n) compare(one, n, double(args.k[n]));

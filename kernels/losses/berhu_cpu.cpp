@@ -1,7 +1,8 @@
+// berHu in two passes, because c comes first.
 #include <cmath>
 
 #include "kernels/base/blocks.hpp"
-#include "kernels/losses/berhu.hpp"
+#include "kernels/losses/losses.hpp"
 
 namespace chiaro::losses::cpu {
 
@@ -55,13 +56,12 @@ std::int64_t berhu_workspace_bytes(Shape prediction) {
   return divide_up(prediction.count(), kElementBlock) * std::int64_t(sizeof(Residuals));
 }
 
-void berhu_forward(ConstTensorView prediction, ConstTensorView target, double scale, float* value,
-                   float* state, void* workspace) {
+void berhu(ConstTensorView prediction, ConstTensorView target, const Request& request) {
   const std::int64_t count = prediction.shape.count(), blocks = divide_up(count, kElementBlock);
   const float* truth = target.as<float>();
   visit_dtype(prediction.dtype, [&](auto zero) {
     const auto* found = prediction.as<decltype(zero)>();
-    Residuals* residuals = static_cast<Residuals*>(workspace);
+    Residuals* residuals = static_cast<Residuals*>(request.workspace);
     parallel_blocks(count, kElementBlock, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
       residuals[block] = survey(found + begin, truth + begin, end - begin);
     });
@@ -73,31 +73,23 @@ void berhu_forward(ConstTensorView prediction, ConstTensorView target, double sc
     const float c = kBerhuFraction * float(all.largest);
     const double inverse_valid = all.valid > 0 ? 1 / all.valid : 0;
     const double half_inverse = c > 0 ? 0.5 / double(c) : 0;
-    double* partial = static_cast<double*>(workspace);
-    parallel_blocks(count, kElementBlock, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
-      partial[block] = add_up(found + begin, truth + begin, c, half_inverse, end - begin);
+    const float factor = float(request.gradient_scale * double(float(inverse_valid)));
+    const float slope = c > 0 ? factor / c : 0.0f;
+    double* partial = static_cast<double*>(request.workspace);
+    visit_dtype(request.gradient_dtype(), [&](auto gradient_zero) {
+      auto* to = request.gradient_as<decltype(gradient_zero)>();
+      parallel_blocks(count, kElementBlock, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+        const auto length = end - begin;
+        if (request.value) partial[block] = add_up(found + begin, truth + begin, c, half_inverse, length);
+        if (to)
+          gradients(found + begin, truth + begin, c, factor, slope, to + begin, request.accumulates(),
+                    length);
+      });
     });
+    if (!request.value) return;
     double sum = 0;
     for (std::int64_t block = 0; block < blocks; ++block) sum += partial[block];
-    *value = float(scale * inverse_valid * sum);
-    state[0] = c;
-    state[1] = float(inverse_valid);
-  });
-}
-
-void berhu_backward(ConstTensorView prediction, ConstTensorView target, const float* state, double scale,
-                    TensorView dprediction, bool accumulate) {
-  const float c = state[0], factor = float(scale * double(state[1])), slope = c > 0 ? factor / c : 0.0f;
-  const float* truth = target.as<float>();
-  visit_dtype(prediction.dtype, [&](auto zero) {
-    visit_dtype(dprediction.dtype, [&](auto gradient_zero) {
-      const auto* found = prediction.as<decltype(zero)>();
-      auto* to = dprediction.as<decltype(gradient_zero)>();
-      parallel_blocks(
-          prediction.shape.count(), kElementBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-            gradients(found + begin, truth + begin, c, factor, slope, to + begin, accumulate, end - begin);
-          });
-    });
+    *request.value = float(request.scale * inverse_valid * sum);
   });
 }
 

@@ -1,7 +1,6 @@
-#include "kernels/losses/berhu_cuda.hpp"
-
 #include "kernels/cuda/elementwise.cuh"
 #include "kernels/cuda/grid_sum.cuh"
+#include "kernels/losses/losses_cuda.hpp"
 
 namespace chiaro::losses::cuda {
 
@@ -68,7 +67,7 @@ __global__ void __launch_bounds__(kSumThreads)
 }
 
 template <class T, class D>
-struct Backward {
+struct BerhuGradient {
   const T* prediction;
   const float *target, *state;
   D* dprediction;
@@ -93,39 +92,35 @@ struct Backward {
 
 }  // namespace
 
+// The blocks' extents, their sums, and the state.
 std::int64_t berhu_workspace_bytes() {
-  return kBlocks * std::int64_t(sizeof(Extent) + sizeof(double));
+  return kBlocks * std::int64_t(sizeof(Extent) + sizeof(double)) + 2 * std::int64_t(sizeof(float));
 }
 
-void berhu_forward(CudaStream stream, ConstTensorView prediction, ConstTensorView target, double scale,
-                   float* value, float* state, void* workspace) {
-  visit_dtype(prediction.dtype, [&](auto zero) {
-    using T = decltype(zero);
+void berhu(CudaStream stream, ConstTensorView prediction, ConstTensorView target, const Request& request) {
+  visit_dtypes(prediction.dtype, request.gradient_dtype(), [&](auto a, auto b) {
+    using T = decltype(a);
+    using D = decltype(b);
     const Pixels<T> pixels{prediction.as<T>(), target.as<float>(), prediction.shape.count()};
     const std::int64_t wanted = (pixels.count + kSumThreads - 1) / kSumThreads;
     const int blocks = static_cast<int>(wanted < kBlocks ? wanted : kBlocks);
-    Extent* extents = static_cast<Extent*>(workspace);
+    Extent* extents = static_cast<Extent*>(request.workspace);
     double* partial = reinterpret_cast<double*>(extents + kBlocks);
+    float* state = reinterpret_cast<float*>(partial + kBlocks);
     launch("berhu_extent", extent_kernel<T>, dim3(blocks), dim3(kSumThreads), 0, stream, pixels, extents);
     launch("berhu_sum", berhu_sum_kernel<T>, dim3(blocks), dim3(kSumThreads), 0, stream, pixels, extents,
-           scale, state, partial);
-    launch("finish_sum", finish_sum_kernel<float>, dim3(1), dim3(kSumThreads), 0, stream, partial, blocks,
-           value, false);
-  });
-}
-
-void berhu_backward(CudaStream stream, ConstTensorView prediction, ConstTensorView target, const float* state,
-                    double scale, TensorView dprediction, bool accumulate) {
-  visit_dtypes(prediction.dtype, dprediction.dtype, [&](auto a, auto b) {
-    using T = decltype(a);
-    using D = decltype(b);
-    const Backward<T, D> op{.prediction = prediction.as<T>(),
-                            .target = target.as<float>(),
-                            .state = state,
-                            .dprediction = dprediction.as<D>(),
-                            .scale = float(scale),
-                            .accumulate = accumulate};
-    launch_elementwise<kVectorOf<T, D>>("berhu_backward", stream, op, prediction.shape.count(),
+           request.scale, state, partial);
+    if (request.value)
+      launch("finish_sum", finish_sum_kernel<float>, dim3(1), dim3(kSumThreads), 0, stream, partial, blocks,
+             request.value, false);
+    if (!request.wants_gradient()) return;
+    const BerhuGradient<T, D> op{.prediction = pixels.prediction,
+                                 .target = pixels.target,
+                                 .state = state,
+                                 .dprediction = request.gradient.as<D>(),
+                                 .scale = float(request.gradient_scale),
+                                 .accumulate = request.accumulates()};
+    launch_elementwise<kVectorOf<T, D>>("berhu_gradient", stream, op, pixels.count,
                                         all_aligned(op.prediction, op.target, op.dprediction));
   });
 }

@@ -1,33 +1,27 @@
 #include "kernels/losses/losses.hpp"
 
 #include "kernels/base/on_device.hpp"
+#include "kernels/base/rows.hpp"
 #include "kernels/losses/losses_cuda.hpp"
 
 namespace chiaro::losses {
 
 namespace {
 
-void check_pair(ConstTensorView a, ConstTensorView b) {
-  require(a && b, "mse: a and b must both be given");
-  require(a.shape.count() > 0, "mse: a {} is empty", to_string(a.shape));
-  Shape expected = a.shape;
-  if (b.shape.n == 1) expected.n = 1;
-  require(b.shape == expected, "mse: b has shape {}, expected {} or the same with one picture",
-          to_string(b.shape), to_string(a.shape));
+// What all losses check: x, with respect to which they are differentiated, and what is to be written.
+void check_request(const char* op, const char* name, ConstTensorView x, const Request& request,
+                   bool needs_workspace, std::int64_t workspace_bytes) {
+  check_present(op, name, x);
+  if (request.wants_gradient())
+    require(request.gradient && request.gradient.shape == x.shape,
+            "{}: the gradient has shape {}, expected {}", op, to_string(request.gradient.shape),
+            to_string(x.shape));
+  require(request.workspace || !needs_workspace, "{}: a workspace of {} bytes is needed", op,
+          workspace_bytes);
 }
 
-void check_gradient(const char* op, ConstTensorView x, TensorView dx) {
-  require(dx && dx.shape == x.shape, "{}: the gradient has shape {}, expected {}", op, to_string(dx.shape),
-          to_string(x.shape));
-}
-
-void require_value(const char* op, const float* value, const void* workspace, std::int64_t bytes) {
-  require(value && workspace, "{}: value and a workspace of {} bytes are needed", op, bytes);
-}
-
-void check_picture(ConstTensorView x, const char* op = "total_variation") {
-  require(x.data != nullptr, "{}: x must be given", op);
-  require(x.shape.count() > 0, "{}: x {} is empty", op, to_string(x.shape));
+bool wants_anything(const Request& request) {
+  return request.value || request.wants_gradient();
 }
 
 }  // namespace
@@ -37,71 +31,9 @@ std::int64_t mse_workspace_bytes(const Context& context, Shape a) {
       context, [&] { return cpu::mse_workspace_bytes(a); }, [&](auto) { return cuda::workspace_bytes(); });
 }
 
-void mse_forward(Context& context, ConstTensorView a, ConstTensorView b, double scale, float* value,
-                 void* workspace) {
-  check_pair(a, b);
-  require_value("mse", value, workspace, mse_workspace_bytes(context, a.shape));
-  on_device(
-      context, [&] { cpu::mse_forward(a, b, scale, value, workspace); },
-      [&](auto stream) { cuda::mse(stream, a, b, scale, 1, value, {}, GradientMode::Ignore, workspace); });
-}
-
-void mse_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, TensorView da,
-                  GradientMode mode) {
-  if (mode == GradientMode::Ignore) return;
-  check_pair(a, b);
-  check_gradient("mse", a, da);
-  on_device(
-      context, [&] { cpu::mse_backward(a, b, scale, da, mode == GradientMode::Accumulate); },
-      [&](auto stream) { cuda::mse(stream, a, b, 1, scale, nullptr, da, mode, nullptr); });
-}
-
 std::int64_t tv_workspace_bytes(const Context& context, Shape x) {
   return on_device(
       context, [&] { return cpu::tv_workspace_bytes(x); }, [&](auto) { return cuda::workspace_bytes(); });
-}
-
-void tv_forward(Context& context, ConstTensorView x, double scale, float* value, void* workspace) {
-  check_picture(x);
-  require_value("total_variation", value, workspace, tv_workspace_bytes(context, x.shape));
-  on_device(
-      context, [&] { cpu::tv_forward(x, scale, value, workspace); },
-      [&](auto stream) {
-        cuda::total_variation(stream, x, scale, 1, value, {}, GradientMode::Ignore, workspace);
-      });
-}
-
-void tv_backward(Context& context, ConstTensorView x, double scale, TensorView dx, GradientMode mode) {
-  if (mode == GradientMode::Ignore) return;
-  check_picture(x);
-  check_gradient("total_variation", x, dx);
-  on_device(
-      context, [&] { cpu::tv_backward(x, scale, dx, mode == GradientMode::Accumulate); },
-      [&](auto stream) { cuda::total_variation(stream, x, 1, scale, nullptr, dx, mode, nullptr); });
-}
-
-void mse_forward_backward(Context& context, ConstTensorView a, ConstTensorView b, double scale, double weight,
-                          float* value, void* workspace, TensorView da, GradientMode mode) {
-  if (mode == GradientMode::Ignore) return mse_forward(context, a, b, scale, value, workspace);
-  check_pair(a, b);
-  check_gradient("mse", a, da);
-  require_value("mse", value, workspace, mse_workspace_bytes(context, a.shape));
-  const bool accumulate = mode == GradientMode::Accumulate;
-  on_device(
-      context, [&] { cpu::mse_forward_backward(a, b, scale, weight, value, workspace, da, accumulate); },
-      [&](auto stream) { cuda::mse(stream, a, b, scale, weight, value, da, mode, workspace); });
-}
-
-void tv_forward_backward(Context& context, ConstTensorView x, double scale, double weight, float* value,
-                         void* workspace, TensorView dx, GradientMode mode) {
-  if (mode == GradientMode::Ignore) return tv_forward(context, x, scale, value, workspace);
-  check_picture(x);
-  check_gradient("total_variation", x, dx);
-  require_value("total_variation", value, workspace, tv_workspace_bytes(context, x.shape));
-  const bool accumulate = mode == GradientMode::Accumulate;
-  on_device(
-      context, [&] { cpu::tv_forward_backward(x, scale, weight, value, workspace, dx, accumulate); },
-      [&](auto stream) { cuda::total_variation(stream, x, scale, weight, value, dx, mode, workspace); });
 }
 
 std::int64_t range_workspace_bytes(const Context& context, Shape x) {
@@ -109,14 +41,66 @@ std::int64_t range_workspace_bytes(const Context& context, Shape x) {
       context, [&] { return cpu::range_workspace_bytes(x); }, [&](auto) { return cuda::workspace_bytes(); });
 }
 
-void range(Context& context, const RangeArgs& args) {
-  check_picture(args.x, "range");
-  require(args.low <= args.high, "range: from {} to {}", args.low, args.high);
-  if (args.mode != GradientMode::Ignore) check_gradient("range", args.x, args.dx);
-  if (args.value)
-    require_value("range", args.value, args.workspace, range_workspace_bytes(context, args.x.shape));
+std::int64_t nmse_workspace_bytes(const Context& context, Shape a) {
+  return on_device(
+      context, [&] { return cpu::nmse_workspace_bytes(a); },
+      [&](auto) { return cuda::nmse_workspace_bytes(a); });
+}
+
+std::int64_t berhu_workspace_bytes(const Context& context, Shape prediction) {
+  return on_device(
+      context, [&] { return cpu::berhu_workspace_bytes(prediction); },
+      [&](auto) { return cuda::berhu_workspace_bytes(); });
+}
+
+void mse(Context& context, ConstTensorView a, ConstTensorView b, const Request& request) {
+  check_request("mse", "a", a, request, request.value != nullptr, mse_workspace_bytes(context, a.shape));
+  require(bool(b), "mse: b is missing");
+  Shape expected = a.shape;
+  if (b.shape.n == 1) expected.n = 1;
+  require(b.shape == expected, "mse: b has shape {}, expected {} or the same with one picture",
+          to_string(b.shape), to_string(a.shape));
+  if (!wants_anything(request)) return;
   on_device(
-      context, [&] { cpu::range(args); }, [&](auto stream) { cuda::range(stream, args); });
+      context, [&] { cpu::mse(a, b, request); }, [&](auto stream) { cuda::mse(stream, a, b, request); });
+}
+
+void tv(Context& context, ConstTensorView x, const Request& request) {
+  check_request("total_variation", "x", x, request, request.value != nullptr,
+                tv_workspace_bytes(context, x.shape));
+  if (!wants_anything(request)) return;
+  on_device(
+      context, [&] { cpu::tv(x, request); }, [&](auto stream) { cuda::tv(stream, x, request); });
+}
+
+void range(Context& context, ConstTensorView x, float low, float high, const Request& request) {
+  check_request("range", "x", x, request, request.value != nullptr, range_workspace_bytes(context, x.shape));
+  require(low <= high, "range: from {} to {}", low, high);
+  if (!wants_anything(request)) return;
+  on_device(
+      context, [&] { cpu::range(x, low, high, request); },
+      [&](auto stream) { cuda::range(stream, x, low, high, request); });
+}
+
+void nmse(Context& context, ConstTensorView a, ConstTensorView b, const Request& request) {
+  check_request("relative error", "a", a, request, wants_anything(request),
+                nmse_workspace_bytes(context, a.shape));
+  check_present("relative error", "b", b);
+  require(b.shape == a.shape, "relative error: b has shape {}, expected {}", to_string(b.shape),
+          to_string(a.shape));
+  if (!wants_anything(request)) return;
+  on_device(
+      context, [&] { cpu::nmse(a, b, request); }, [&](auto stream) { cuda::nmse(stream, a, b, request); });
+}
+
+void berhu(Context& context, ConstTensorView prediction, ConstTensorView target, const Request& request) {
+  check_request("berhu", "the prediction", prediction, request, wants_anything(request),
+                berhu_workspace_bytes(context, prediction.shape));
+  check_tensor("berhu", "the target", target, DType::F32, prediction.shape);
+  if (!wants_anything(request)) return;
+  on_device(
+      context, [&] { cpu::berhu(prediction, target, request); },
+      [&](auto stream) { cuda::berhu(stream, prediction, target, request); });
 }
 
 }  // namespace chiaro::losses

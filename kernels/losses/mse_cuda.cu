@@ -40,27 +40,24 @@ std::int64_t workspace_bytes() {
   return kGridSumBytes;
 }
 
-void mse(CudaStream stream, ConstTensorView a, ConstTensorView b, double scale, double weight, float* value,
-         TensorView da, GradientMode mode, void* workspace) {
-  const bool gradient = mode != GradientMode::Ignore;
-  if (!gradient && !value) return;
+void mse(CudaStream stream, ConstTensorView a, ConstTensorView b, const Request& request) {
   const std::int64_t count = a.shape.count(), b_count = b.shape.count();
   visit_dtypes(a.dtype, b.dtype, [&](auto ta, auto tb) {
-    visit_dtype(gradient ? da.dtype : a.dtype, [&](auto td) {
+    visit_dtype(request.gradient_dtype(), [&](auto td) {
       using A = decltype(ta);
       using B = decltype(tb);
       using D = decltype(td);
       constexpr int kVector = kVectorOf<A, B, D>;
       const Mse<A, B, D> op{.a = a.as<A>(),
                             .b = b.as<B>(),
-                            .da = gradient ? da.as<D>() : nullptr,
+                            .da = request.gradient_as<D>(),
                             .b_count = b_count,
                             .repeats = b_count < count,
-                            .scale = scale,
-                            .slope = float(2 * (weight * scale)),
-                            .accumulate = mode == GradientMode::Accumulate};
+                            .scale = request.scale,
+                            .slope = float(2 * request.gradient_scale),
+                            .accumulate = request.accumulates()};
       const bool vectors = all_aligned(op.a, op.b, op.da) && (!op.repeats || b_count % kVector == 0);
-      launch_grid_sum<kVector>("mse", stream, op, count, vectors, workspace, value);
+      launch_grid_sum<kVector>("mse", stream, op, count, vectors, request.workspace, request.value);
     });
   });
 }

@@ -1,9 +1,8 @@
-#include "kernels/losses/nmse_cuda.hpp"
-
 #include <algorithm>
 
 #include "kernels/cuda/elementwise.cuh"
 #include "kernels/cuda/grid_sum.cuh"
+#include "kernels/losses/losses_cuda.hpp"
 
 namespace chiaro::losses::cuda {
 
@@ -48,7 +47,7 @@ __global__ void __launch_bounds__(kSumThreads, 4)
   if (threadIdx.x == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = {error, wanted};
 }
 
-// One block: the pictures one after the other.
+// One block: the pictures one after the other. value may be null.
 __global__ void __launch_bounds__(kSumThreads)
     nmse_finish_kernel(const Sums* partial, int pictures, int blocks, double scale, float* value,
                        float* inverse) {
@@ -64,11 +63,11 @@ __global__ void __launch_bounds__(kSumThreads)
     if (wanted != 0) total += error / wanted;
     if (threadIdx.x == 0) inverse[n] = wanted != 0 ? float(1 / wanted) : 0.0f;
   }
-  if (threadIdx.x == 0) *value = float(scale * total);
+  if (threadIdx.x == 0 && value) *value = float(scale * total);
 }
 
 template <class A, class B, class D>
-struct Backward {
+struct NmseGradient {
   const A* a;
   const B* b;
   const float* inverse;
@@ -91,38 +90,37 @@ struct Backward {
 
 }  // namespace
 
+// The blocks' sums, then 1 / |b_n|^2 or 0 of each picture.
 std::int64_t nmse_workspace_bytes(Shape a) {
-  return a.n * blocks_per_picture(a) * std::int64_t(sizeof(Sums));
+  return a.n * (blocks_per_picture(a) * std::int64_t(sizeof(Sums)) + std::int64_t(sizeof(double)));
 }
 
-void nmse_forward(CudaStream stream, ConstTensorView a, ConstTensorView b, double scale, float* value,
-                  float* inverse, void* workspace) {
+void nmse(CudaStream stream, ConstTensorView a, ConstTensorView b, const Request& request) {
   const std::int64_t count = picture_count(a.shape);
   const int pictures = static_cast<int>(a.shape.n), blocks = blocks_per_picture(a.shape);
-  Sums* partial = static_cast<Sums*>(workspace);
+  Sums* partial = static_cast<Sums*>(request.workspace);
+  float* inverse = reinterpret_cast<float*>(partial + std::int64_t(pictures) * blocks);
   visit_dtypes(a.dtype, b.dtype, [&](auto ta, auto tb) {
     using A = decltype(ta);
     using B = decltype(tb);
-    constexpr int kVector = kVectorOf<A, B>;
-    const bool vectors = all_aligned(a.as<A>(), b.as<B>()) && count % kVector == 0;
-    launch("nmse_sums", vectors ? nmse_sums_kernel<kVector, A, B> : nmse_sums_kernel<1, A, B>,
+    constexpr int kSumVector = kVectorOf<A, B>;
+    const bool vectors = all_aligned(a.as<A>(), b.as<B>()) && count % kSumVector == 0;
+    launch("nmse_sums", vectors ? nmse_sums_kernel<kSumVector, A, B> : nmse_sums_kernel<1, A, B>,
            dim3(blocks, pictures), dim3(kSumThreads), 0, stream, a.as<A>(), b.as<B>(), count, partial);
-  });
-  launch("nmse_finish", nmse_finish_kernel, dim3(1), dim3(kSumThreads), 0, stream, partial, pictures, blocks,
-         scale, value, inverse);
-}
-
-void nmse_backward(CudaStream stream, ConstTensorView a, ConstTensorView b, const float* inverse,
-                   double scale, TensorView da, bool accumulate) {
-  const std::int64_t count = picture_count(a.shape);
-  visit_dtypes(a.dtype, b.dtype, [&](auto ta, auto tb) {
-    visit_dtype(da.dtype, [&](auto td) {
-      using A = decltype(ta);
-      using B = decltype(tb);
+    launch("nmse_finish", nmse_finish_kernel, dim3(1), dim3(kSumThreads), 0, stream, partial, pictures,
+           blocks, request.scale, request.value, inverse);
+    if (!request.wants_gradient()) return;
+    visit_dtype(request.gradient.dtype, [&](auto td) {
       using D = decltype(td);
       constexpr int kVector = kVectorOf<A, B, D>;
-      const Backward<A, B, D> op{a.as<A>(), b.as<B>(), inverse, da.as<D>(), count, scale, accumulate};
-      launch_elementwise<kVector>("nmse_backward", stream, op, a.shape.count(),
+      const NmseGradient<A, B, D> op{.a = a.as<A>(),
+                                     .b = b.as<B>(),
+                                     .inverse = inverse,
+                                     .da = request.gradient.as<D>(),
+                                     .picture_count = count,
+                                     .scale = request.gradient_scale,
+                                     .accumulate = request.accumulates()};
+      launch_elementwise<kVector>("nmse_gradient", stream, op, a.shape.count(),
                                   all_aligned(op.a, op.b, op.da) && count % kVector == 0);
     });
   });

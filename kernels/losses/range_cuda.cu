@@ -33,21 +33,19 @@ struct Range {
 
 }  // namespace
 
-void range(CudaStream stream, const RangeArgs& args) {
-  const bool gradient = args.mode != GradientMode::Ignore;
-  if (!gradient && !args.value) return;
-  visit_dtypes(args.x.dtype, gradient ? args.dx.dtype : args.x.dtype, [&](auto tx, auto td) {
+void range(CudaStream stream, ConstTensorView x, float low, float high, const Request& request) {
+  visit_dtypes(x.dtype, request.gradient_dtype(), [&](auto tx, auto td) {
     using T = decltype(tx);
     using D = decltype(td);
-    const Range<T, D> op{.x = args.x.as<T>(),
-                         .dx = gradient ? args.dx.as<D>() : nullptr,
-                         .low = args.low,
-                         .high = args.high,
-                         .scale = args.scale,
-                         .slope = float(2 * (args.weight * args.scale)),
-                         .accumulate = args.mode == GradientMode::Accumulate};
-    launch_grid_sum<kVectorOf<T, D>>("range", stream, op, args.x.shape.count(), all_aligned(op.x, op.dx),
-                                     args.workspace, args.value);
+    const Range<T, D> op{.x = x.as<T>(),
+                         .dx = request.gradient_as<D>(),
+                         .low = low,
+                         .high = high,
+                         .scale = request.scale,
+                         .slope = float(2 * request.gradient_scale),
+                         .accumulate = request.accumulates()};
+    launch_grid_sum<kVectorOf<T, D>>("range", stream, op, x.shape.count(), all_aligned(op.x, op.dx),
+                                     request.workspace, request.value);
   });
 }
 

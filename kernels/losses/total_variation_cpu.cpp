@@ -68,51 +68,38 @@ class Rows {
   std::int64_t pitch_;
 };
 
-// Goes through the rows once: their squared differences if value is given, their gradients if dx is.
-void total_variation(ConstTensorView x, double scale, double weight, float* value, void* workspace,
-                     TensorView dx, bool accumulate) {
-  const Shape s = x.shape;
-  const std::int64_t rows = s.n * s.h;
-  double* horizontal = static_cast<double*>(workspace);         // (N,H)
-  double* vertical = horizontal ? horizontal + rows : nullptr;  // (N,H)
-  const auto kx = static_cast<float>(2 * reference::tv_horizontal_scale(s, weight * scale));
-  const auto ky = static_cast<float>(2 * reference::tv_vertical_scale(s, weight * scale));
-  visit_dtype(x.dtype, [&](auto zero) {
-    visit_dtype(dx ? dx.dtype : x.dtype, [&](auto gradient_zero) {
-      const Rows data(x.as<decltype(zero)>(), s);
-      parallel_blocks(rows, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        if (value) data.sums(begin, end, horizontal, vertical);
-        if (dx) data.gradients(begin, end, kx, ky, dx.as<decltype(gradient_zero)>(), accumulate);
-      });
-    });
-  });
-  if (!value) return;
-  double horizontal_sum = 0, vertical_sum = 0;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    horizontal_sum += horizontal[row];
-    vertical_sum += vertical[row];
-  }
-  *value = static_cast<float>(reference::tv_horizontal_scale(s, scale) * horizontal_sum +
-                              reference::tv_vertical_scale(s, scale) * vertical_sum);
-}
-
 }  // namespace
 
 std::int64_t tv_workspace_bytes(Shape x) {
   return 2 * x.n * x.h * static_cast<std::int64_t>(sizeof(double));
 }
 
-void tv_forward(ConstTensorView x, double scale, float* value, void* workspace) {
-  total_variation(x, scale, 1, value, workspace, {}, false);
-}
-
-void tv_backward(ConstTensorView x, double scale, TensorView dx, bool accumulate) {
-  total_variation(x, 1, scale, nullptr, nullptr, dx, accumulate);
-}
-
-void tv_forward_backward(ConstTensorView x, double scale, double weight, float* value, void* workspace,
-                         TensorView dx, bool accumulate) {
-  total_variation(x, scale, weight, value, workspace, dx, accumulate);
+// Goes through the rows once.
+void tv(ConstTensorView x, const Request& request) {
+  const Shape s = x.shape;
+  const std::int64_t rows = s.n * s.h;
+  double* horizontal = static_cast<double*>(request.workspace);  // (N,H)
+  double* vertical = horizontal ? horizontal + rows : nullptr;   // (N,H)
+  const auto kx = static_cast<float>(2 * reference::tv_horizontal_scale(s, request.gradient_scale));
+  const auto ky = static_cast<float>(2 * reference::tv_vertical_scale(s, request.gradient_scale));
+  visit_dtype(x.dtype, [&](auto zero) {
+    visit_dtype(request.gradient_dtype(), [&](auto gradient_zero) {
+      const Rows data(x.as<decltype(zero)>(), s);
+      auto* dx = request.gradient_as<decltype(gradient_zero)>();
+      parallel_blocks(rows, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+        if (request.value) data.sums(begin, end, horizontal, vertical);
+        if (dx) data.gradients(begin, end, kx, ky, dx, request.accumulates());
+      });
+    });
+  });
+  if (!request.value) return;
+  double horizontal_sum = 0, vertical_sum = 0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    horizontal_sum += horizontal[row];
+    vertical_sum += vertical[row];
+  }
+  *request.value = static_cast<float>(reference::tv_horizontal_scale(s, request.scale) * horizontal_sum +
+                                      reference::tv_vertical_scale(s, request.scale) * vertical_sum);
 }
 
 }  // namespace chiaro::losses::cpu

@@ -48,32 +48,30 @@ struct TotalVariation {
 
 }  // namespace
 
-void total_variation(CudaStream stream, ConstTensorView x, double scale, double weight, float* value,
-                     TensorView dx, GradientMode mode, void* workspace) {
-  const bool gradient = mode != GradientMode::Ignore;
-  if (!gradient && !value) return;
+void tv(CudaStream stream, ConstTensorView x, const Request& request) {
   const Shape& s = x.shape;
   require(s.count() <= 0x7fffffff, "total_variation: {} is too large", to_string(s));
   const auto per_difference = [](double total, std::int64_t differences) {
     return differences > 0 ? total / static_cast<double>(differences) : 0.0;
   };
   const std::int64_t across = s.n * s.h * (s.w - 1) * s.c, down = s.n * (s.h - 1) * s.w * s.c;
-  visit_dtypes(x.dtype, gradient ? dx.dtype : x.dtype, [&](auto tx, auto td) {
+  visit_dtypes(x.dtype, request.gradient_dtype(), [&](auto tx, auto td) {
     using T = decltype(tx);
     using D = decltype(td);
     constexpr int kVector = kVectorOf<T, D>;
     const TotalVariation<T, D> op{.x = x.as<T>(),
-                                  .dx = gradient ? dx.as<D>() : nullptr,
+                                  .dx = request.gradient_as<D>(),
                                   .H = unsigned(s.h),
                                   .W = unsigned(s.w),
                                   .channels = unsigned(s.c),
-                                  .scale_x = per_difference(scale, across),
-                                  .scale_y = per_difference(scale, down),
-                                  .slope_x = float(2 * per_difference(weight * scale, across)),
-                                  .slope_y = float(2 * per_difference(weight * scale, down)),
-                                  .accumulate = mode == GradientMode::Accumulate};
+                                  .scale_x = per_difference(request.scale, across),
+                                  .scale_y = per_difference(request.scale, down),
+                                  .slope_x = float(2 * per_difference(request.gradient_scale, across)),
+                                  .slope_y = float(2 * per_difference(request.gradient_scale, down)),
+                                  .accumulate = request.accumulates()};
     launch_grid_sum<kVector>("total_variation", stream, op, s.count(),
-                             s.c % kVector == 0 && all_aligned(op.x, op.dx), workspace, value);
+                             s.c % kVector == 0 && all_aligned(op.x, op.dx), request.workspace,
+                             request.value);
   });
 }
 

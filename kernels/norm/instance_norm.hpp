@@ -1,24 +1,25 @@
-// Instance normalization fused with ReLU, residual sum and border filling: forward, backward, and the pieces for
-// pictures that are processed in bands of rows.
+// Instance normalization fused with ReLU, residual sum and border filling: forward, backward, and the pieces
+// for pictures that are processed in bands of rows.
 //
 //   z[n,p,c] = gamma[c] * (x[n,p,c] - mean[n,c]) * rstd[n,c] + beta[c]            p = pixel h*W + w
 //   y        = fill( residual + act(z), out_pad )                              act = ReLU or identity
 //
 // Layout: NHWC, dense. x: (N,H,W,C); y, dy: out_pad.outer(x.shape); residual, dresidual:
-// residual_pad.outer(x.shape), of which forward reads the interior. All of one dtype, fp32 or bf16; gamma, beta,
-// dgamma, dbeta: (C), or (N,C) with per_picture, and mean, rstd: (N,C) are fp32. Tensors must not overlap unless said
-// below.
-// Statistics: over H*W, biased variance, rstd = 1/sqrt(variance + eps). Two passes over blocks that fit the cache,
-// merged in double in block order (Chan et al. 1979): right for a large mean with a small variance too. Backward reads
-// x, mean, rstd, gamma, beta, dy; the ReLU mask is recomputed. With g = act'(z) * folded dy:
+// residual_pad.outer(x.shape), of which forward reads the interior. All of one dtype, fp32 or bf16; gamma,
+// beta, dgamma, dbeta: (C), or (N,C) with per_picture, and mean, rstd: (N,C) are fp32. Tensors must not
+// overlap unless said below.
+// Statistics: over H*W, biased variance, rstd = 1/sqrt(variance + eps). Two passes over blocks that fit the
+// cache, merged in double in block order (Chan et al. 1979): right for a large mean with a small variance
+// too. Backward reads x, mean, rstd, gamma, beta, dy; the ReLU mask is recomputed. With g = act'(z) * folded
+// dy:
 //   dbeta = sum_{n,p} g,  dgamma = sum_{n,p} g * xhat,                            xhat = (x - mean) * rstd
 //   (sum_p alone with per_picture)
 //   dx = gamma * rstd * ( g - mean_p(g) - xhat * mean_p(g * xhat) ),  dresidual = folded dy
 // Gradients follow their GradientMode.
 // Workspace: partial sums, aligned for double, used during the call only.
 // NaN stays NaN.
-// Deterministic: block sizes depend on shapes only, partial sums are added in block order, so the bits do not depend on
-// the number of threads.
+// Deterministic: block sizes depend on shapes only, partial sums are added in block order, so the bits do not
+// depend on the number of threads.
 // Errors: chiaro::Error for missing arguments, shapes or dtypes that do not fit, borders too wide.
 // Source: Ulyanov et al. 2016, arXiv:1607.08022.
 #pragma once

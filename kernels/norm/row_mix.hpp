@@ -1,8 +1,8 @@
 // Rows of a table, mixed for every picture of a batch: how a picture gets the parameters of its style.
 //   y[n,l] = sum_s w[n,s] * t[s,l]                       dt[s,l] (+)= sum_n w[n,s] * dy[n,l]
 // Layout: dense, fp32.  w: (N,S), shares of the rows; t, dt: (S,L); y, dy: (N,L).
-// A share of 0 takes nothing from its row, not even NaN: with one share of 1 in a row of w, y[n] is a row of t.
-// dt: follows its GradientMode.
+// A share of 0 takes nothing from its row, not even NaN: with one share of 1 in a row of w, y[n] is a row of
+// t. dt: follows its GradientMode.
 // Workspace: none.
 // Deterministic: sums in fp32, in the order of s, or of n; with any number of threads.
 // Errors: chiaro::Error for missing arguments or sizes below 1.

@@ -1,7 +1,8 @@
 // row_mix.hpp on CUDA, one launch each: row_mix_forward, row_mix_backward. Pointers are device memory.
-// Bytes moved: y once and the rows that have a share; or dt once, twice where it is added to, and dy once for each of its
-// shares. Shares are the same for a whole block, which skips what has none.
-// Vectors of 16 bytes where L is a multiple of 4 and arrays are aligned to 16 bytes, single elements otherwise.
+// Bytes moved: y once and the rows that have a share; or dt once, twice where it is added to, and dy once for
+// each of its shares. Shares are the same for a whole block, which skips what has none.
+// Vectors of 16 bytes where L is a multiple of 4 and arrays are aligned to 16 bytes, single elements
+// otherwise.
 #pragma once
 #include "kernels/base/cuda_stream.hpp"
 #include "kernels/norm/row_mix.hpp"

@@ -1,11 +1,12 @@
 // The running average of a slab of parameters.
 //   a = a + rate * (p - a)
 // a, p: `count` fp32 each; a is updated in place; they must not overlap.
-// rate: one fp32 where the parameters are, read when the work runs: recorded once, it can be replayed with that of every
-// step.
+// rate: one fp32 where the parameters are, read when the work runs: recorded once, it can be replayed with
+// that of every step.
 // Deterministic: element by element, in fp32.
 // Errors: chiaro::Error for missing arguments.
-// Source: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", in exponential form.
+// Source: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", in exponential
+// form.
 #pragma once
 #include <cstdint>
 

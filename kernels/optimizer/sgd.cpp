@@ -25,7 +25,7 @@ void step(Context& context, const Hyper& hyper, std::int64_t count, const float*
   check_slabs(count, grad, param, velocity);
   on_device(
       context, [&] { cpu::step(factors(hyper), count, grad, param, velocity); },
-      [&](auto stream) { cuda::step(stream, factors(hyper), count, grad, param, velocity, nullptr); });
+      [&](auto stream) { cuda::step(stream, factors(hyper), count, grad, param, velocity); });
 }
 
 void step(Context& context, const Factors* factors, std::int64_t count, const float* grad, float* param,
@@ -34,7 +34,7 @@ void step(Context& context, const Factors* factors, std::int64_t count, const fl
   check_slabs(count, grad, param, velocity);
   on_device(
       context, [&] { cpu::step(*factors, count, grad, param, velocity); },
-      [&](auto stream) { cuda::step(stream, factors, count, grad, param, velocity, nullptr); });
+      [&](auto stream) { cuda::step(stream, factors, count, grad, param, velocity); });
 }
 
 }  // namespace chiaro::sgd

@@ -11,7 +11,6 @@ struct Step {
   const Factors* current;  // on the device; null: constant
   const float* grad;
   float *param, *velocity;
-  bf16* copy;
 
   template <int V>
   __device__ void run(std::int64_t i) const {
@@ -27,25 +26,23 @@ struct Step {
     }
     store<V>(param + i, p);
     store<V>(velocity + i, v);
-    if (copy) store<V>(copy + i, p);
   }
 };
 
 void run(CudaStream stream, const Step& op, std::int64_t count) {
-  launch_elementwise<4>("sgd_step", stream, op, count,
-                        all_aligned(op.grad, op.param, op.velocity) && is_aligned(op.copy, 8));
+  launch_elementwise<4>("sgd_step", stream, op, count, all_aligned(op.grad, op.param, op.velocity));
 }
 
 }  // namespace
 
 void step(CudaStream stream, const Factors& factors, std::int64_t count, const float* grad, float* param,
-          float* velocity, bf16* copy) {
-  run(stream, {factors, nullptr, grad, param, velocity, copy}, count);
+          float* velocity) {
+  run(stream, {factors, nullptr, grad, param, velocity}, count);
 }
 
 void step(CudaStream stream, const Factors* factors, std::int64_t count, const float* grad, float* param,
-          float* velocity, bf16* copy) {
-  run(stream, {{}, factors, grad, param, velocity, copy}, count);
+          float* velocity) {
+  run(stream, {{}, factors, grad, param, velocity}, count);
 }
 
 }  // namespace chiaro::sgd::cuda

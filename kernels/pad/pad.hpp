@@ -5,10 +5,11 @@
 //   crop_forward   y[n,i,j,c] = x[n, i+row0, j+col0, c]
 //   crop_backward  dx[n, i+row0, j+col0, c] (+)= dy[n,i,j,c];  elements outside the window: 0 (+= 0)
 //
-// Layout: NHWC, dense. The tensors of one call may be fp32 or bf16 independently of each other; gradients are summed in
-// fp32 and rounded once. A border must be smaller than the picture for Reflect; Replicate takes any.
-// Deterministic: every output element is written by one thread, sums have a fixed order, so the bits do not depend on
-// the number of threads either.
+// Layout: NHWC, dense. The tensors of one call may be fp32 or bf16 independently of each other; gradients are
+// summed in fp32 and rounded once. A border must be smaller than the picture for Reflect; Replicate takes
+// any.
+// Deterministic: every output element is written by one thread, sums have a fixed order, so the bits do not
+// depend on the number of threads either.
 // Errors: chiaro::Error for missing tensors, shapes that do not fit, negative or too wide borders.
 // Source: the boundary rules are those of NumPy's pad, modes "reflect" and "edge".
 #pragma once

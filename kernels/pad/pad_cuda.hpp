@@ -1,7 +1,7 @@
 // pad.hpp on CUDA, one launch each: pad_forward, pad_backward, pad_fill, pad_fold, pad_crop,
 // pad_crop_backward.
-// Bytes moved: source and destination once (the window alone where the rest is not written), destinations that are
-// added to twice; fill and fold touch the border and the pixels that it mirrors.
+// Bytes moved: source and destination once (the window alone where the rest is not written), destinations
+// that are added to twice; fill and fold touch the border and the pixels that it mirrors.
 #pragma once
 #include "kernels/base/cuda_stream.hpp"
 #include "kernels/pad/pad.hpp"

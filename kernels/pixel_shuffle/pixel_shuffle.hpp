@@ -4,15 +4,17 @@
 //   backward   dsrc[2a+b][n, i+row0, j+col0, channel0+c] = d[n,2i+a,2j+b,c],  dadd (+)= d,    a, b in {0, 1}
 //              d = dy where y > 0, else 0; without a ReLU d = dy
 //
-// Layout: NHWC, dense. y, dy, add: (N,2I,2J,C). Each phase 2a+b has its own tensor, corner (row0,col0) and first
-// channel; a tensor may serve several phases. All tensors of one call have the same dtype, fp32 or bf16. act = ReLU if
-// asked for, which keeps NaN. dadd follows its GradientMode and may be dy when overwritten. Backward overwrites the
-// windows; `zero_rest` first sets the tensors to 0, so that elements outside the windows are 0 too. Windows on the same
-// tensor must not overlap in backward. Uses: the up-projection blocks of the depth network (four interleaved
-// convolutions), and a nearest upsample followed by a 3x3 convolution, written as one 2x2 convolution with 4C outputs
-// whose phase (a,b) starts at row0 = a, col0 = b, channel0 = (2a+b)*C (see upsample.hpp, fold_weights).
+// Layout: NHWC, dense. y, dy, add: (N,2I,2J,C). Each phase 2a+b has its own tensor, corner (row0,col0) and
+// first channel; a tensor may serve several phases. All tensors of one call have the same dtype, fp32 or
+// bf16. act = ReLU if asked for, which keeps NaN. dadd follows its GradientMode and may be dy when
+// overwritten. Backward overwrites the windows; `zero_rest` first sets the tensors to 0, so that elements
+// outside the windows are 0 too. Windows on the same tensor must not overlap in backward. Uses: the
+// up-projection blocks of the depth network (four interleaved convolutions), and a nearest upsample followed
+// by a 3x3 convolution, written as one 2x2 convolution with 4C outputs whose phase (a,b) starts at row0 = a,
+// col0 = b, channel0 = (2a+b)*C (see upsample.hpp, fold_weights).
 // Deterministic: element by element, independent of the number of threads.
-// Errors: chiaro::Error for missing tensors, odd extents of y, a window that leaves its tensor, another dtype.
+// Errors: chiaro::Error for missing tensors, odd extents of y, a window that leaves its tensor, another
+// dtype.
 // Source: Laina et al. 2016, arXiv:1606.00373, section 3.2 (fast up-convolutions).
 #pragma once
 #include <array>

@@ -1,5 +1,5 @@
-// A frozen network with its weights, whose features losses are computed on. The weights are in memory once, however often
-// the network appears in graphs.
+// A frozen network with its weights, whose features losses are computed on. The weights are in memory once,
+// however often the network appears in graphs.
 #pragma once
 #include <map>
 #include <memory>
@@ -15,8 +15,9 @@ class LossNetwork {
  public:
   virtual ~LossNetwork() = default;
 
-  // Takes what the features need from `file` (its path is for messages); deeper layers are left out. Unknown layer names,
-  // missing tensors and wrong shapes are Errors, and so is a kind that losses cannot look through.
+  // Takes what the features need from `file` (its path is for messages); deeper layers are left out. Unknown
+  // layer names, missing tensors and wrong shapes are Errors, and so is a kind that losses cannot look
+  // through.
   static std::unique_ptr<LossNetwork> load(const WeightsFile& weights, const std::string& file,
                                            const std::vector<std::string>& features);
 

@@ -1,7 +1,7 @@
 // The one table of kinds of networks: what is known of each, by the name that a weights file gives it.
 //
-// A new kind is a folder beside this file with its description, a row in networks.cpp, and its test; what can be done with it
-// besides (loss_network.cpp) the compiler asks for.
+// A new kind is a folder beside this file with its description, a row in networks.cpp, and its test; what can
+// be done with it besides (loss_network.cpp) the compiler asks for.
 #pragma once
 #include <string>
 #include <string_view>

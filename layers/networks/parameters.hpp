@@ -1,5 +1,5 @@
-// What every description of a network is made of: its parameters by name and shape, their names in PyTorch, and the JSON
-// that a weights file keeps of it.
+// What every description of a network is made of: its parameters by name and shape, their names in PyTorch,
+// and the JSON that a weights file keeps of it.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace chiaro {
 
-// As a file holds it: weights of convolutions (K,R,S,C), vectors (C), the tables of several styles (rows,1,1,C).
+// As a file holds it: weights of convolutions (K,R,S,C), vectors (C), the tables of several styles
+// (rows,1,1,C).
 struct ParameterShape {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -50,8 +51,8 @@ struct TensorMapping {
 // One tensor whose name stays; four dimensions are taken for a convolution.
 TensorMapping same_name_mapping(const ParameterShape& parameter);
 
-// json[key], an integer from range.first to range.second; `standard` where there is no such key. Other values, 1.5 and
-// true among them, are Errors.
+// json[key], an integer from range.first to range.second; `standard` where there is no such key. Other
+// values, 1.5 and true among them, are Errors.
 std::int64_t parse_integer(const nlohmann::json& json, const char* key,
                            std::pair<std::int64_t, std::int64_t> range);
 std::int64_t parse_integer(const nlohmann::json& json, const char* key,
@@ -65,8 +66,8 @@ Enum parse_choice(const nlohmann::json& json, const char* key, const std::array<
   return static_cast<Enum>(parse_name(json, key, {names.begin(), names.end()}));
 }
 
-// Calls parse(json) for a JSON object; whatever is wrong becomes an Error "FILE: the architecture of the NETWORK is not
-// usable: ...".
+// Calls parse(json) for a JSON object; whatever is wrong becomes an Error "FILE: the architecture of the
+// NETWORK is not usable: ...".
 void parse_architecture(const std::string& text, const std::string& file, const char* network,
                         const std::function<void(const nlohmann::json&)>& parse);
 

@@ -317,10 +317,11 @@ TEST_CASE("config: losses on features are a list, of any length") {
   CHECK(names == std::vector<std::string>{"style", "content", "depth", "fine", "coarse", "tv", "range"});
   CHECK(parse_config(to_toml(config), "again", "/elsewhere") == config);
 
-  CHECK(
-      refusal("[[loss.feature]]\nlayers = [\"relu1_2\"]") ==
-      "config.toml: loss.feature.name = \"\" is not allowed, expected letters, digits, spaces, '_', '-' and "
-      "'.'");
+  for (const std::string name : {"", "all", "a/b"})
+    CHECK(refusal("[[loss.feature]]\nname = \"" + name + "\"\nlayers = [\"relu1_2\"]") ==
+          "config.toml: loss.feature.name = \"" + name +
+              "\" is not allowed, expected letters, digits, spaces, '_', '-' and '.', at most 100, and not "
+              "\"all\"");
   CHECK(refusal("[[loss.feature]]\nname = \"depth\"\n") ==
         "config.toml: two losses are called 'depth'; give them names: loss.feature.name");
   CHECK(contains(refusal("[[loss.feature]]\nname = \"a\"\nnet = \"vgg11\"\n"),

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "apps/evaluate/depth_scores.hpp"
 #include "apps/training/depth_validation.hpp"
 #include "apps/training/optimizer.hpp"
 #include "engine/io/weights_file.hpp"

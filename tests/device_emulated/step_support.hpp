@@ -1,11 +1,11 @@
 // What tests of training steps on the device share.
 #pragma once
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "kernels/base/settings.hpp"
 #include "tests/support/hash_weights.hpp"
 
 namespace chiaro::test {
@@ -28,8 +28,8 @@ inline std::vector<float> copy_of(std::span<const float> values) {
 // While it lives, repeated work is called each time, never recorded.
 class WithoutRecording {
  public:
-  WithoutRecording() { setenv("CHIARO_CUDA_GRAPH", "0", 1); }
-  ~WithoutRecording() { unsetenv("CHIARO_CUDA_GRAPH"); }
+  WithoutRecording() { settings().cuda_graph = false; }
+  ~WithoutRecording() { settings().cuda_graph = true; }
 };
 
 }  // namespace chiaro::test

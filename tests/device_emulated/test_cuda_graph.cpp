@@ -73,7 +73,8 @@ TEST_CASE("captured work: arguments stay what they were, values that memory hold
   zero.send();
   double scale = 2;
   auto work = CudaGraphExec::record(context, [&] {
-    losses::mse_forward(context, x.view(), zero.view(), scale, loss.device.as<float>(), workspace.data());
+    losses::mse(context, x.view(), zero.view(),
+                {.value = loss.device.as<float>(), .scale = scale, .workspace = workspace.data()});
   });
   CHECK(work.operations() == 2);
   const auto replayed = [&] {

@@ -1,38 +1,9 @@
 // The ops that do in one call what took several, through their public functions on both devices.
-#include "kernels/gram/gram.hpp"
-#include "kernels/gram/style_loss.hpp"
 #include "kernels/pixel_shuffle/pixel_shuffle.hpp"
 #include "kernels/pool/max_pool.hpp"
 #include "tests/device_emulated/both_devices.hpp"
 
 namespace chiaro::both_devices {
-
-namespace {
-
-constexpr Shape kFusedShape{2, 6, 8, 8};
-
-}  // namespace
-
-TEST_CASE_TEMPLATE("fused ops on both devices: style loss", T, float, bf16) {
-  check_same(kTolerance<T>, [](Context& context, Arrays& a) {
-    const auto f = a.input<T>(kFusedShape, 1);
-    auto target = normal_values<float>(kFusedShape.c * kFusedShape.c, 2);
-    for (std::int64_t i = 0; i < kFusedShape.c; ++i)
-      for (std::int64_t j = 0; j < i; ++j) target[i * kFusedShape.c + j] = target[j * kFusedShape.c + i];
-    auto* dg = a.output<float>(kFusedShape.n * kFusedShape.c * kFusedShape.c);
-    gram::style_loss(context,
-                     {.f = f,
-                      .target = a.input(target),
-                      .scale = 0.01f,
-                      .coefficient = 0.5,
-                      .gradient_coefficient = 3,
-                      .value = a.output<float>(1),
-                      .dg = dg,
-                      .workspace = a.workspace(gram::style_loss_workspace_bytes(context, kFusedShape))});
-    gram::backward(context, f, dg, 0.01f, a.changed<T>(kFusedShape, 3), kAccumulate,
-                   a.workspace(gram::backward_workspace_bytes(context, kFusedShape, dtype_of<T>)));
-  });
-}
 
 TEST_CASE_TEMPLATE("fused ops on both devices: a pool that masks for the ReLU before it", T, float, bf16) {
   check_same(kTolerance<T>, [](Context& context, Arrays& a) {

@@ -1,4 +1,5 @@
-// The formulas of kernels/elementwise/elementwise.hpp in plain loops, written apart from the functors that run.
+// The formulas of kernels/elementwise/elementwise.hpp in plain loops, written apart from the functors that
+// run.
 #pragma once
 #include <cmath>
 #include <vector>

@@ -1,6 +1,5 @@
-#include <cstdlib>
-
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/settings.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/gemm/gemm_reference.hpp"
 #include "tests/kernels/op_testing.hpp"
@@ -106,21 +105,21 @@ TEST_CASE("gemm: wrong arguments and forced implementations") {
   args.a.data = nullptr;
   CHECK(error_of([&] { gemm::run(context, args); }) == "gemm: null pointer for A");
   CHECK(std::string(gemm::implementation(args)) == (kHaveOneDnn ? "onednn" : "reference"));
-  setenv("CHIARO_IMPL", "gemm:reference", 1);
+  settings().implementations = "gemm:reference";
   CHECK(std::string(gemm::implementation(args)) == "reference");
-  setenv("CHIARO_IMPL", "gemm:magic", 1);
+  settings().implementations = "gemm:magic";
   CHECK(error_of([&] {
           gemm::implementation(args);
         }).starts_with("CHIARO_IMPL=gemm:magic: no such implementation"));
   if (kHaveOneDnn) {
-    setenv("CHIARO_IMPL", "gemm:onednn", 1);
+    settings().implementations = "gemm:onednn";
     args.b.dtype = DType::BF16;
     CHECK(
         error_of([&] { gemm::implementation(args); }) ==
         "CHIARO_IMPL=gemm:onednn: 2x2x2 fp32 bf16 to fp32 cannot run: onednn: A and B must both be fp32 with "
         "an fp32 C, or both bf16");
   }
-  unsetenv("CHIARO_IMPL");
+  settings().implementations.clear();
 }
 
 }  // namespace chiaro

@@ -1,62 +1,67 @@
 #include "kernels/norm/row_mix.hpp"
 
 #include "kernels/norm/row_mix_reference.hpp"
-#include "tests/kernels/op_testing.hpp"
+#include "tests/kernels/every_device.hpp"
 
-namespace chiaro {
-using namespace testing;
+namespace chiaro::testing {
 
 namespace {
 
 using row_mix::Sizes;
 
-const Sizes kSizes[] = {{1, 1, 1}, {4, 6, 32}, {3, 2, 5}, {2, 3, 40000}, {1, 7, 128}};
+const Sizes kMixSizes[] = {{1, 1, 1}, {4, 6, 32}, {3, 2, 5}, {2, 3, 3000}, {2, 3, 40000}, {1, 7, 128}};
 
 }  // namespace
 
-TEST_CASE("row_mix: forward and backward against double, any number of threads") {
-  for (const Sizes& s : kSizes) {
-    INFO(s.pictures, " pictures, ", s.rows, " rows of ", s.length);
-    const auto w = random_values<float>(s.pictures * s.rows, 1, 0),
-               t = random_values<float>(s.rows * s.length, 2);
-    std::vector<double> y(s.pictures * s.length);
-    row_mix::reference::forward(s, convert<double>(w).data(), convert<double>(t).data(), y.data());
-    const auto found = run_with_any_threads([&](Context& context) {
-      std::vector<float> result(y.size(), NAN);
-      row_mix::forward(context, s, w.data(), t.data(), result.data());
-      return result;
-    });
-    CHECK(nmse(y, found) <= 1e-13);
-
-    const auto dy = random_values<float>(s.pictures * s.length, 3),
-               before = random_values<float>(s.rows * s.length, 4);
-    for (const auto mode : {GradientMode::Overwrite, GradientMode::Accumulate, GradientMode::Ignore}) {
-      auto dt = convert<double>(before);
-      if (mode != GradientMode::Ignore)
-        row_mix::reference::backward(s, convert<double>(w).data(), convert<double>(dy).data(), dt.data(),
-                                     mode == GradientMode::Accumulate);
-      const auto gradient = run_with_any_threads([&](Context& context) {
-        auto result = before;
-        row_mix::backward(context, s, w.data(), dy.data(), result.data(), mode);
-        return result;
-      });
-      CHECK(nmse(dt, gradient) <= 1e-13);
+TEST_CASE("row_mix: forward and backward against double") {
+  for (const Sizes& s : kMixSizes)
+    for (const std::int64_t offset : {0, 1}) {
+      INFO(s.pictures, " pictures, ", s.rows, " rows of ", s.length, ", offset ", offset);
+      auto w = random_values<float>(s.pictures * s.rows, 1, 0);
+      if (w.size() > 1) w[0] = 0;
+      const auto t = random_values<float>(s.rows * s.length, 2),
+                 dy = random_values<float>(s.pictures * s.length, 3),
+                 before = random_values<float>(s.rows * s.length, 4);
+      std::vector<double> y(s.pictures * s.length), dt(s.rows * s.length);
+      row_mix::reference::forward(s, convert<double>(w).data(), convert<double>(t).data(), y.data());
+      row_mix::reference::backward(s, convert<double>(w).data(), convert<double>(dy).data(), dt.data(),
+                                   false);
+      check_every_order(
+          [&](Context& context) {
+            const OpArray<float> weights(context, w), table(context, t, offset),
+                gradient(context, dy, offset);
+            const OpArray<float> mixed(context, s.pictures * s.length, offset),
+                overwritten(context, s.rows * s.length, offset), added(context, before, offset),
+                kept(context, before, offset);
+            check_launches({"row_mix_forward", "row_mix_backward"}, context, [&] {
+              row_mix::forward(context, s, weights.data(), table.data(), mixed.data());
+              row_mix::backward(context, s, weights.data(), gradient.data(), overwritten.data(),
+                                GradientMode::Overwrite);
+            });
+            row_mix::backward(context, s, weights.data(), gradient.data(), added.data(),
+                              GradientMode::Accumulate);
+            row_mix::backward(context, s, weights.data(), gradient.data(), kept.data(), GradientMode::Ignore);
+            CHECK(nmse(y, mixed.host()) <= 1e-13);
+            CHECK(nmse(dt, overwritten.host()) <= 1e-13);
+            CHECK(nmse(sum_of(dt, before), added.host()) <= 1e-13);
+            CHECK(same_bits(kept.host(), before));
+            return OpBits() << mixed << overwritten << added;
+          },
+          s.length);
     }
-  }
 }
 
 TEST_CASE("row_mix: a whole share is the row, and nothing comes from a row without a share") {
-  Context context(1);
-  const std::vector<float> t{1.1f, 2.2f, NAN, INFINITY, -3.3f, 1e30f}, w{0, 0, 1, 1, 0, 0};
-  std::vector<float> y(4);
+  Context context = context_under_test();
+  const OpArray<float> t(context, {1.1f, 2.2f, NAN, INFINITY, -3.3f, 1e30f}), w(context, {0, 0, 1, 1, 0, 0}),
+      y(context, 4);
   row_mix::forward(context, {2, 3, 2}, w.data(), t.data(), y.data());
-  CHECK(y == std::vector<float>{-3.3f, 1e30f, 1.1f, 2.2f});
+  CHECK(y.host() == std::vector<float>{-3.3f, 1e30f, 1.1f, 2.2f});
 
-  const std::vector<float> dy{1, 2, NAN, 4};
-  std::vector<float> dt(6, 7.f);
-  const std::vector<float> first_only{0, 0.5f, 0, 0, 0, 0};
+  const OpArray<float> dy(context, {1, 2, NAN, 4}), dt(context, std::vector<float>(6, 7.f)),
+      first_only(context, {0, 0.5f, 0, 0, 0, 0});
   row_mix::backward(context, {2, 3, 2}, first_only.data(), dy.data(), dt.data(), GradientMode::Overwrite);
-  CHECK(dt == std::vector<float>{0, 0, 0.5f, 1, 0, 0});
+  CHECK(dt.host() == std::vector<float>{0, 0, 0.5f, 1, 0, 0});
 }
 
 TEST_CASE("row_mix: the reference's gradient is that of finite differences") {
@@ -73,8 +78,8 @@ TEST_CASE("row_mix: the reference's gradient is that of finite differences") {
 }
 
 TEST_CASE("row_mix: wrong arguments are named") {
-  Context context(1);
-  std::vector<float> a(4), b(4), c(4);
+  Context context = context_under_test();
+  const OpArray<float> a(context, 4), b(context, 4), c(context, 4);
   CHECK(error_of([&] {
           row_mix::forward(context, {2, 0, 2}, a.data(), b.data(), c.data());
         }) == "row_mix forward: 2 pictures, 0 rows of length 2");
@@ -86,4 +91,4 @@ TEST_CASE("row_mix: wrong arguments are named") {
         }) == "row_mix backward: dt is missing");
 }
 
-}  // namespace chiaro
+}  // namespace chiaro::testing

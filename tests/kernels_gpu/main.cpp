@@ -3,7 +3,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "kernels/base/context.hpp"
+#include "apps/common/environment.hpp"
+#include "tests/kernels/every_device.hpp"
 
 int main(int argc, char** argv) {
   if (const auto status = chiaro::device_available(chiaro::Device::Cuda); !status.available) {
@@ -11,5 +12,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   fmt::print("{}\n", chiaro::Context(chiaro::Device::Cuda, 1).description());
+  chiaro::read_settings();
+  chiaro::testing::device_under_test().device = chiaro::Device::Cuda;
   return doctest::Context(argc, argv).run();
 }

@@ -3,7 +3,7 @@
 // some factor above it is allowed.
 #include <doctest/doctest.h>
 
-#include "layers/loss_layers.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "layers/networks/transform_net/transform_graph.hpp"
 #include "tests/layers/golden_support.hpp"
 

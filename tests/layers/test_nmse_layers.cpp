@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "kernels/gram/gram_reference.hpp"
-#include "kernels/losses/nmse_reference.hpp"
-#include "layers/nmse_layers.hpp"
+#include "kernels/losses/losses_reference.hpp"
+#include "layers/gram_loss_layers.hpp"
 #include "tests/kernels/op_testing.hpp"
 #include "tests/layers/golden_support.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 constexpr double kWeight = 3, kLayerWeight = 0.5;
 
 double exact_feature_loss(const std::vector<double>& x, Shape s, const std::vector<double>& t) {
-  return losses::reference::nmse_forward(x.data(), s, t.data(), kLayerWeight / double(s.n));
+  return losses::reference::nmse(x.data(), s, t.data(), kLayerWeight / double(s.n));
 }
 
 std::vector<double> exact_gram(const std::vector<double>& x, Shape s) {
@@ -25,23 +25,22 @@ std::vector<double> exact_gram(const std::vector<double>& x, Shape s) {
 }
 
 double exact_gram_loss(const std::vector<double>& x, Shape s, const std::vector<double>& t) {
-  return losses::reference::nmse_forward(exact_gram(x, s).data(), {s.n, s.c, s.c, 1}, exact_gram(t, s).data(),
-                                         kLayerWeight / double(s.n));
+  return losses::reference::nmse(exact_gram(x, s).data(), {s.n, s.c, s.c, 1}, exact_gram(t, s).data(),
+                                 kLayerWeight / double(s.n));
 }
 
 std::vector<double> exact_feature_gradient(const std::vector<double>& x, Shape s,
                                            const std::vector<double>& t) {
   std::vector<double> dx(x.size());
-  losses::reference::nmse_backward(x.data(), s, t.data(), kWeight * kLayerWeight / double(s.n), dx.data(),
-                                   false);
+  losses::reference::nmse(x.data(), s, t.data(), kWeight * kLayerWeight / double(s.n), dx.data(), false);
   return dx;
 }
 
 std::vector<double> exact_gram_gradient(const std::vector<double>& x, Shape s, const std::vector<double>& t) {
   const auto g = exact_gram(x, s), wanted = exact_gram(t, s);
   std::vector<double> dg(g.size()), dx(x.size());
-  losses::reference::nmse_backward(g.data(), {s.n, s.c, s.c, 1}, wanted.data(),
-                                   kWeight * kLayerWeight / double(s.n), dg.data(), false);
+  losses::reference::nmse(g.data(), {s.n, s.c, s.c, 1}, wanted.data(), kWeight * kLayerWeight / double(s.n),
+                          dg.data(), false);
   gram::reference::backward(x.data(), s, dg.data(), 1 / double(s.pixels() * s.c), dx.data(), false);
   return dx;
 }

@@ -220,6 +220,8 @@ TEST_CASE("styles: names in files are checked") {
   CHECK(error_with(R"(["a","b c-d_1.2"])").empty());
   CHECK(contains(error_with(R"(["a","a"])"), "two styles are called \"a\""));
   for (const std::string bad : {R"([""])", R"(["a,b"])", R"(["a=b"])", R"(["../a"])", R"(["all"])"})
-    CHECK(contains(error_with(bad), "is no name for a style"));
+    CHECK(contains(error_with(bad),
+                   "is no name for a style, expected letters, digits, spaces, '_', '-' and '.', at "
+                   "most 100, and not \"all\""));
   CHECK(contains(error_with("7"), "m.h5: the architecture of the transform network is not usable"));
 }

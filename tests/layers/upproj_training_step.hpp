@@ -1,6 +1,6 @@
 // One training step of a small depth network.
 #pragma once
-#include "layers/depth_loss_layer.hpp"
+#include "layers/loss_layers.hpp"
 #include "layers/networks/resnet_upproj/upproj_training.hpp"
 #include "tests/layers/golden_support.hpp"
 

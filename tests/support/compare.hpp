@@ -88,8 +88,8 @@ bool same_bits(const A& a, const B& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// The project's criteria. fp32 by the NMSE, for sums of `length` terms; bf16 by twice the largest error of the plain
-// loops at that precision.
+// The project's criteria. fp32 by the NMSE, for sums of `length` terms; bf16 by twice the largest error of
+// the plain loops at that precision.
 inline double fp32_bound(std::int64_t length) {
   return 1e-15 * static_cast<double>(std::max<std::int64_t>(length, 100));
 }
@@ -106,8 +106,8 @@ void check_close(const std::vector<double>& exact, const std::vector<T>& found, 
     CHECK(max_error(exact, found) <= bf16_bound(exact, plain));
 }
 
-// Central differences of the loss, in double, with respect to every element of x, against its gradient, which may not be
-// 0 everywhere. loss: of x, or of nothing where it reads x itself.
+// Central differences of the loss, in double, with respect to every element of x, against its gradient, which
+// may not be 0 everywhere. loss: of x, or of nothing where it reads x itself.
 template <class Loss>
 void check_gradient(std::vector<double>& x, const std::vector<double>& gradient, Loss&& loss) {
   REQUIRE(x.size() == gradient.size());

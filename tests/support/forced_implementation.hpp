@@ -1,19 +1,18 @@
 // Forces one entry of an op's implementation list.
 #pragma once
-#include <cstdlib>
 #include <string>
+
+#include "kernels/base/settings.hpp"
 
 namespace chiaro::test {
 
-// The environment variable CHIARO_IMPL for the lifetime of the object; "" = no force.
+// Settings::implementations for the lifetime of the object; "" = no force.
 class ForcedImplementation {
  public:
-  explicit ForcedImplementation(const std::string& text) {
-    if (!text.empty()) setenv("CHIARO_IMPL", text.c_str(), 1);
-  }
+  explicit ForcedImplementation(const std::string& text) { settings().implementations = text; }
   ForcedImplementation(const ForcedImplementation&) = delete;
   ForcedImplementation& operator=(const ForcedImplementation&) = delete;
-  ~ForcedImplementation() { unsetenv("CHIARO_IMPL"); }
+  ~ForcedImplementation() { settings().implementations.clear(); }
 };
 
 }  // namespace chiaro::test

@@ -12,7 +12,8 @@
 
 namespace chiaro::test {
 
-// photos/0.png .. 7.png, style.png, other.png, vgg19.h5, depth.h5, config.toml; runs go to run/ unless told otherwise.
+// photos/0.png .. 7.png, style.png, other.png, vgg19.h5, depth.h5, config.toml; runs go to run/ unless told
+// otherwise.
 class TinyTraining : public TinyRun {
  public:
   TinyTraining() {

@@ -1,14 +1,15 @@
 // ResNet-UpProj as data: depth from one picture.
 //
-// ResNet-50 encoder with Caffe's stride in the first 1x1 convolution of a stage, 1x1 convolution to half the channels, four
-// up-projections (interleaved convolutions), 3x3 prediction with ReLU: meters, one channel, 16 * ceil(H/32) x
-// 16 * ceil(W/32). Input: picture (N,H,W,3), RGB 0..255, by default without mean and scale. Smaller networks leave out
-// stage 5, start the decoder with fewer channels, or end it earlier.
+// ResNet-50 encoder with Caffe's stride in the first 1x1 convolution of a stage, 1x1 convolution to half the
+// channels, four up-projections (interleaved convolutions), 3x3 prediction with ReLU: meters, one channel, 16
+// * ceil(H/32) x 16 * ceil(W/32). Input: picture (N,H,W,3), RGB 0..255, by default without mean and scale.
+// Smaller networks leave out stage 5, start the decoder with fewer channels, or end it earlier.
 //
 // Feature names: conv1, pool1, res2a ... res5c, layer1, up_2x, up_4x, up_8x, up_16x, prediction.
-// Its inference form (upproj_graph.hpp), its training form (upproj_training.hpp) and the importers walk stages().
-// Source: Laina et al. 2016, "Deeper depth prediction with fully convolutional residual networks", arXiv:1606.00373; scopes
-// and details of irolaina/FCRN-DepthPrediction, TensorFlow.
+// Its inference form (upproj_graph.hpp), its training form (upproj_training.hpp) and the importers walk
+// stages().
+// Source: Laina et al. 2016, "Deeper depth prediction with fully convolutional residual networks",
+// arXiv:1606.00373; scopes and details of irolaina/FCRN-DepthPrediction, TensorFlow.
 #pragma once
 #include <array>
 #include <optional>
@@ -22,13 +23,14 @@
 namespace chiaro {
 
 struct ResnetUpproj {
-  // Which side of the 2-tap kernels of an up-projection is zero-padded. NYU was trained with top/left, Make3D was converted
-  // to bottom/right; the wrong one shifts features silently (author's answer, FCRN issue #40).
+  // Which side of the 2-tap kernels of an up-projection is zero-padded. NYU was trained with top/left, Make3D
+  // was converted to bottom/right; the wrong one shifts features silently (author's answer, FCRN issue #40).
   enum class Side { Nyu, Make3d };
 
   std::int64_t width = 64;  // channels of the stem; everything else scales with it
   bool has_stage5 = true;   // false: res5a-c are left out and layer1 follows res4f
-  // Channels of layer1, halved by every up-projection; 0: 16 * width, as published. A multiple of 2^up_projections.
+  // Channels of layer1, halved by every up-projection; 0: 16 * width, as published. A multiple of
+  // 2^up_projections.
   std::int64_t decoder_width = 0;
   int up_projections = 4;  // 1 to 4; each doubles height and width
   Side padding = Side::Nyu;
@@ -54,8 +56,8 @@ struct UpprojBottleneck {
   UpprojConvolution a, b, c;
 };
 
-// relu(conv(relu(main(x))) + shortcut(x)), where main and shortcut are four convolutions each, whose outputs are the phases
-// (0,0) (0,1) (1,0) (1,1) of a picture of twice the size and share a batch norm.
+// relu(conv(relu(main(x))) + shortcut(x)), where main and shortcut are four convolutions each, whose outputs
+// are the phases (0,0) (0,1) (1,0) (1,1) of a picture of twice the size and share a batch norm.
 struct UpProjection {
   std::string feature, scope;  // "up_2x", "layer2x"
   std::array<UpprojConvolution, 4> main, shortcut;

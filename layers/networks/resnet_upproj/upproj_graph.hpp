@@ -1,5 +1,6 @@
-// ResNet-UpProj in inference form: every batch norm is folded into the convolution before it, and the two branches of an
-// up-projection share four convolutions with twice the channels. So a store holds fewer tensors than a file.
+// ResNet-UpProj in inference form: every batch norm is folded into the convolution before it, and the two
+// branches of an up-projection share four convolutions with twice the channels. So a store holds fewer
+// tensors than a file.
 #pragma once
 #include <map>
 #include <string>
@@ -20,8 +21,8 @@ std::map<std::string, TensorId> build_resnet_upproj(Graph& graph, ParamStore& st
 void declare_resnet_upproj(ParamStore& store, const ResnetUpproj& network,
                            const std::vector<std::string>& features);
 
-// Folds the batch norms of a file's tensors and fills an allocated store with what it declares. Missing tensors and wrong
-// shapes are Errors that name `file`.
+// Folds the batch norms of a file's tensors and fills an allocated store with what it declares. Missing
+// tensors and wrong shapes are Errors that name `file`.
 void load_resnet_upproj(ParamStore& store, const ResnetUpproj& network,
                         const std::vector<NamedTensor>& tensors, const std::string& file);
 

@@ -50,7 +50,8 @@ class BandedTransformNet {
       : BandedTransformNet(context, store, config, height, width, dtype, Options{}) {}
   ~BandedTransformNet();
 
-  // Called after every band, by one thread at a time, with the share of the multiplications that is done, above 0, at most 1.
+  // Called after every band, by one thread at a time, with the share of the multiplications that is done,
+  // above 0, at most 1.
   using Progress = std::function<void(double)>;
 
   // rgb and result: height * width * 3 bytes.
@@ -64,8 +65,8 @@ class BandedTransformNet {
                                      std::int64_t width, DType dtype);
 
  private:
-  // One stage for this picture. Extents are those of one picture; `out` is what the next stage sees, after the pixel
-  // shuffle of an upsampling stage.
+  // One stage for this picture. Extents are those of one picture; `out` is what the next stage sees, after
+  // the pixel shuffle of an upsampling stage.
   struct Stage : TransformStage {
     Shape in, out;
     std::int64_t pad = 1;

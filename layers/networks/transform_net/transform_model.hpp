@@ -20,8 +20,8 @@ struct TransformModel {
   std::unique_ptr<ParamStore> params;
 };
 
-// The file's network in one style, or in a mixture of its styles. `file` is for messages. Errors: another kind of network,
-// a missing tensor, a wrong shape; those of row_shares().
+// The file's network in one style, or in a mixture of its styles. `file` is for messages. Errors: another
+// kind of network, a missing tensor, a wrong shape; those of row_shares().
 TransformModel make_transform_model(const WeightsFile& weights, const std::string& file,
                                     const std::vector<StyleShare>& style = {});
 // parameters: as save_parameters() gives them, or the store that has them.
@@ -30,8 +30,9 @@ WeightsFile transform_weights_file(std::vector<NamedTensor> parameters, const Tr
 WeightsFile transform_weights_file(const ParamStore& params, const TransformNet& config,
                                    const std::string& provenance_json);
 
-// Applies a plain network to pictures of one size. Memory is planned and allocated by the constructor. On the CPU
-// the picture goes through in bands where the network allows it, on a GPU as a whole and as one CUDA graph.
+// Applies a plain network to pictures of one size. Memory is planned and allocated by the constructor. On the
+// CPU the picture goes through in bands where the network allows it, on a GPU as a whole and as one CUDA
+// graph.
 class Stylizer {
  public:
   Stylizer(Context& context, ParamStore& params, const TransformNet& config, std::int64_t height,
@@ -44,8 +45,8 @@ class Stylizer {
   void run(const std::uint8_t* rgb, std::uint8_t* result, const BandedTransformNet::Progress& progress = {});
   std::int64_t planned_bytes() const;
 
-  // What the constructor would allocate for the plain form of a network; allocates nothing itself. On a GPU slightly
-  // overestimated.
+  // What the constructor would allocate for the plain form of a network; allocates nothing itself. On a GPU
+  // slightly overestimated.
   static std::int64_t estimate_bytes(Context& context, const TransformNet& config, std::int64_t height,
                                      std::int64_t width, DType dtype);
 

@@ -27,7 +27,7 @@ std::vector<std::string> parse_styles(const nlohmann::json& json) {
   require(names.size() <= 1024, "{} styles are more than 1024", names.size());
   std::set<std::string> seen;
   for (const auto& name : names) {
-    require(is_style_name(name), "\"{}\" is no name for a style", name);
+    require(is_style_name(name), "\"{}\" is no name for a style, expected {}", name, kNameRule);
     require(seen.insert(name).second, "two styles are called \"{}\"", name);
   }
   return names;

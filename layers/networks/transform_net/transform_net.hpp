@@ -2,15 +2,17 @@
 //
 //   9x9 conv -> 3x3 conv /2 -> 3x3 conv /2 -> residual blocks -> x2 3x3 conv -> x2 3x3 conv -> 9x9 conv
 //
-// Every convolution but the last is followed by instance norm and (except at the end of a residual block) ReLU, and has
-// no bias: the norm would cancel it. There is no ReLU after a residual sum.
+// Every convolution but the last is followed by instance norm and (except at the end of a residual block)
+// ReLU, and has no bias: the norm would cancel it. There is no ReLU after a residual sum.
 //
-// Several styles in one network are conditional instance norm: every gamma and beta is a table with a row for each style,
-// and a picture's are mixed by its shares of the styles.
+// Several styles in one network are conditional instance norm: every gamma and beta is a table with a row for
+// each style, and a picture's are mixed by its shares of the styles.
 //
-// Graph, banded form, PyTorch's names, importer and ONNX export walk stages(), so none of them describes the network again.
-// Source: Johnson et al. 2016, arXiv:1603.08155; instance norm, Ulyanov et al. 2016, arXiv:1607.08022; widths and order,
-// pytorch/examples fast_neural_style; several styles, Dumoulin, Shlens, Kudlur 2017, arXiv:1610.07629.
+// Graph, banded form, PyTorch's names, importer and ONNX export walk stages(), so none of them describes the
+// network again.
+// Source: Johnson et al. 2016, arXiv:1603.08155; instance norm, Ulyanov et al. 2016, arXiv:1607.08022; widths
+// and order, pytorch/examples fast_neural_style; several styles, Dumoulin, Shlens, Kudlur 2017,
+// arXiv:1610.07629.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -63,14 +65,15 @@ struct TransformStage {
 // In the order in which they run.
 std::vector<TransformStage> stages(const TransformNet& network);
 
-// In the order of the stages: {conv}.weight (K,R,S,C), of a transposed convolution (C,R,S,K); {norm}.gamma, {norm}.beta;
-// out.bias.
+// In the order of the stages: {conv}.weight (K,R,S,C), of a transposed convolution (C,R,S,K); {norm}.gamma,
+// {norm}.beta; out.bias.
 std::vector<ParameterShape> parameters(const TransformNet& network);
 
 // Their names in the state dict of pytorch/examples, whose convolutions have biases that a norm cancels.
 std::vector<TensorMapping> state_dict(const TransformNet& network);
 
-// The architecture in a weights file, and back. Unknown, missing or impossible values are Errors that name the file.
+// The architecture in a weights file, and back. Unknown, missing or impossible values are Errors that name
+// the file.
 std::string to_json(const TransformNet& network);
 TransformNet transform_net_from_json(const std::string& json, const std::string& file);
 

@@ -1,13 +1,14 @@
 // VGG-16 and VGG-19, convolutional part, as data: frozen loss networks.
 //
-// 3x3 convolutions with bias, zero padding 1 and ReLU; 2x2 max pooling after each of five blocks. Feature names: conv{b}_{i}
-// (before the ReLU), relu{b}_{i}, pool{b}. Input: picture (N,H,W,3), RGB 0..255. Preprocessing travels with the weights.
+// 3x3 convolutions with bias, zero padding 1 and ReLU; 2x2 max pooling after each of five blocks. Feature
+// names: conv{b}_{i} (before the ReLU), relu{b}_{i}, pool{b}. Input: picture (N,H,W,3), RGB 0..255.
+// Preprocessing travels with the weights.
 //
-// A convolution can be in two factors of low rank, which together cost a fraction: 3x3 to `rank` channels without bias,
-// conv{b}_{i}.reduce.weight, then 1x1 to its channels, conv{b}_{i}.weight and .bias. Features, their channels and their
-// Gram matrices mean what they mean in the whole network.
-// Source: Simonyan, Zisserman 2014, arXiv:1409.1556, configurations D (16) and E (19); factors, Zhang et al. 2015,
-// arXiv:1505.06798.
+// A convolution can be in two factors of low rank, which together cost a fraction: 3x3 to `rank` channels
+// without bias, conv{b}_{i}.reduce.weight, then 1x1 to its channels, conv{b}_{i}.weight and .bias. Features,
+// their channels and their Gram matrices mean what they mean in the whole network.
+// Source: Simonyan, Zisserman 2014, arXiv:1409.1556, configurations D (16) and E (19); factors, Zhang et al.
+// 2015, arXiv:1505.06798.
 #pragma once
 #include <map>
 #include <string>
@@ -41,12 +42,13 @@ struct VggConvolution {
   std::vector<ParameterShape> parameters() const;
 };
 
-// In the order in which they run, up to last_conv. Errors: depths other than 16 and 19, a width below 1, an unknown
-// last_conv, ranks of what is no convolution.
+// In the order in which they run, up to last_conv. Errors: depths other than 16 and 19, a width below 1, an
+// unknown last_conv, ranks of what is no convolution.
 std::vector<VggConvolution> convolutions(const Vgg& network);
 
-// Only the convolutions that the features need, whatever last_conv is: "relu4_2" and "conv4_2" end with conv4_2, "pool4"
-// with the last one of block 4. An unknown feature is an Error that suggests the nearest one.
+// Only the convolutions that the features need, whatever last_conv is: "relu4_2" and "conv4_2" end with
+// conv4_2, "pool4" with the last one of block 4. An unknown feature is an Error that suggests the nearest
+// one.
 std::vector<VggConvolution> convolutions_for(const Vgg& network, const std::vector<std::string>& features);
 
 // All feature names, in order.
