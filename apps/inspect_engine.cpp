@@ -19,5 +19,9 @@ int main(int argc, char** argv) {
   chiaro::add_gradients_command(app, chosen);
   chiaro::add_plan_command(app, chosen);
   app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
-  return chiaro::run_program(app, argc, argv, [&] { return chosen(); });
+  return chiaro::run_program(app, argc, argv, [&] {
+    const int status = chosen();
+    chiaro::check_output();
+    return status;
+  });
 }

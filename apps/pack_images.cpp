@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/program.hpp"
 #include "engine/data/photo_list.hpp"
 #include "engine/data/photo_source.hpp"
 #include "engine/io/packed_images.hpp"
+#include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 #include "kernels/base/parallel.hpp"
 
 namespace {
@@ -41,12 +44,12 @@ Outcome prepare(const std::string& path, std::int64_t size) {
 
 void report_problems(const std::vector<std::string>& problems) {
   if (problems.empty()) return;
-  fmt::print(stderr, "{} of the photos could not be used:\n", problems.size());
+  chiaro::say(stderr, "{} of the photos could not be used:\n", problems.size());
   for (std::size_t i = 0; i < std::min(problems.size(), kListedProblems); ++i) {
-    fmt::print(stderr, "  {}\n", problems[i]);
+    chiaro::say(stderr, "  {}\n", problems[i]);
   }
   if (problems.size() > kListedProblems) {
-    fmt::print(stderr, "  ... and {} more\n", problems.size() - kListedProblems);
+    chiaro::say(stderr, "  ... and {} more\n", problems.size() - kListedProblems);
   }
 }
 
@@ -70,15 +73,15 @@ void pack(const Options& options) {
         problems.push_back(outcome.problem);
       }
     }
-    fmt::print(stderr, "\r{} of {} photos", first + in_block, count);
+    chiaro::say(stderr, "\r{} of {} photos", first + in_block, count);
   }
-  fmt::print(stderr, "\n");
+  chiaro::say(stderr, "\n");
   report_problems(problems);
   if (writer.count() == 0) {
     throw chiaro::Error("{}: not written, because none of {} photos can be used", options.output, count);
   }
   writer.close();
-  fmt::print("{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(), options.size,
+  chiaro::say(stdout, "{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(), options.size,
              options.size, static_cast<double>(std::filesystem::file_size(options.output)) / 1e6);
 }
 
@@ -100,12 +103,9 @@ int main(int argc, char** argv) {
   app.add_option("--size", options.size, "height and width of every packed picture, in pixels")
       ->capture_default_str()
       ->check(CLI::Range(1, 8192));
-  CLI11_PARSE(app, argc, argv);
-  try {
+  app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
+  return chiaro::run_program(app, argc, argv, [&] {
     pack(options);
     return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "pack_images: {}\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -1,14 +1,23 @@
 #include "apps/common/program.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "apps/common/waiting_threads.hpp"
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -30,8 +39,7 @@ DType choose_precision(Context& context, const std::string& precision) {
   if (precision == "fp32") return DType::F32;
   if (precision == "bf16") {
     if (!context.has_fast_bf16())
-      fmt::print(
-          stderr,
+      say(stderr,
           "note: this CPU has no instructions for bf16: it is computed in fp32 with conversions, which is "
           "slower than precision fp32\n");
     return DType::BF16;
@@ -49,11 +57,36 @@ std::string precision_name(const Context& context, DType dtype) {
   return dtype == DType::F32 && context.tf32() ? "tf32" : name_of(dtype);
 }
 
+namespace {
+
+// A program started without a standard stream would give its number to the next file that it opens, and print into it.
+void keep_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF) {
+      const int null = ::open("/dev/null", O_RDWR);
+      if (null >= 0 && null != stream) {
+        ::dup2(null, stream);
+        ::close(null);
+      }
+    }
+}
+
+}  // namespace
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  keep_standard_streams();
+  // What they would kill a program for, it hears as the failure of a write.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   limit_spinning(argv);
+  // CLI11 takes "[a,b]" for a list; here it is a file.
+  std::vector<std::string> files;
+  files.reserve(static_cast<std::size_t>(argc));
+  for (int i = 1; i < argc; ++i)
+    if (argv[i][0] == '[') argv[i] = files.emplace_back("./" + std::string(argv[i])).data();
   const std::string name = app.get_name();
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
-    return fmt::format("{}: {}; see --help\n", name, error.what());
+    return fmt::format("{}: {}; see --help\n", name, escaped(error.what()));
   });
   try {
     app.parse(argc, argv);
@@ -64,11 +97,17 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
   try {
     return body();
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "{}: out of memory\n", name);
+    say(stderr, "{}: out of memory\n", name);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "{}: {}\n", name, e.what());
+    say(stderr, "{}: {}\n", name, std::string(e.what()));
   }
   return 1;
+}
+
+void check_output() {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return;
+  if (errno == EPIPE) return;  // who reads has enough
+  throw Error("standard output: cannot be written: {}", std::strerror(errno));
 }
 
 std::int64_t peak_resident_bytes() {
