@@ -57,6 +57,12 @@ void limit_resources(std::int64_t file_bytes) {
   _exit(1);
 }
 
+// By whoever started this program: then a lack of it says nothing about the file.
+bool memory_is_limited() {
+  rlimit limits{};
+  return getrlimit(RLIMIT_AS, &limits) == 0 && limits.rlim_cur != RLIM_INFINITY;
+}
+
 std::string read_all(int descriptor) {
   std::string text;
   std::array<char, 4096> piece;
@@ -95,6 +101,7 @@ void try_in_child(const std::filesystem::path& file, const std::function<void()>
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && !problem.empty()) throw Error(problem);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory && memory_is_limited()) throw std::bad_alloc();
   throw Error("{}: is damaged: reading it {}; download it again", file.string(), what_happened(status));
 }
 

@@ -1,6 +1,7 @@
 #include "apps/common/program.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -71,6 +72,29 @@ void keep_standard_streams() {
     }
 }
 
+std::string out_of_memory_line;
+
+// Libraries below us, oneDNN among them, die of allocations that fail. Where there is hardly any memory left to be had,
+// that is why; what else goes wrong ends as always.
+void explain_death(int signal) {
+  constexpr std::size_t kHardlyAny = std::size_t{64} << 20;
+  void* memory = ::mmap(nullptr, kHardlyAny, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    [[maybe_unused]] const ssize_t said =
+        ::write(STDERR_FILENO, out_of_memory_line.data(), out_of_memory_line.size());
+    ::_exit(1);
+  }
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void explain_lack_of_memory(const std::string& program) {
+#ifndef __SANITIZE_ADDRESS__
+  out_of_memory_line = program + ": out of memory\n";
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, explain_death);
+#endif
+}
+
 }  // namespace
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
@@ -83,8 +107,10 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
   std::vector<std::string> files;
   files.reserve(static_cast<std::size_t>(argc));
   for (int i = 1; i < argc; ++i)
-    if (argv[i][0] == '[') argv[i] = files.emplace_back("./" + std::string(argv[i])).data();
+    if (const std::string word = argv[i]; word.starts_with('[') && word.ends_with(']'))
+      argv[i] = files.emplace_back("./" + word).data();
   const std::string name = app.get_name();
+  explain_lack_of_memory(name);
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     return fmt::format("{}: {}; see --help\n", name, escaped(error.what()));
   });

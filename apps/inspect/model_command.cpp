@@ -57,7 +57,7 @@ int run_foreign(const ModelOptions& options) {
   json["tensors"] = Json::array();
   for (const TensorInfo& tensor : file->tensors())
     json["tensors"].push_back(
-        {{"name", tensor.name}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
+        {{"name", escaped(tensor.name)}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
   if (options.json) {
     say_text(stdout, json.dump(2) + "\n");
     return 0;
@@ -111,7 +111,7 @@ Json summary(const ModelOptions& options, const WeightsFile& model) {
   json["preprocess"] = Json::parse(model.preprocess);
   json["provenance"] = Json::parse(model.provenance);
   for (const auto& tensor : model.parameters)
-    json["tensors"].push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+    json["tensors"].push_back({{"name", escaped(tensor.name)}, {"shape", tensor.shape}});
   return json;
 }
 

@@ -72,7 +72,7 @@ class TrainingTask {
   virtual std::int64_t arena_bytes() = 0;               // memory of a step
   virtual std::string data_text() const = 0;            // for the user: "128 photos"
   // Of the pictures to train on, in their order, from the folders of data.train on.
-  virtual std::vector<std::string> data_names() const = 0;
+  virtual std::vector<std::string> data_names() const { return {}; }
   virtual std::vector<std::string> notes() const { return {}; }
 
   // Called once, when the parameters have the values that the run begins or goes on with. The folder outlives
