@@ -9,12 +9,12 @@
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/say.hpp"
 #include "layers/networks/networks.hpp"
 #include "layers/networks/transform_net/style_rows.hpp"
 #include "weights_import/files/safetensors_network.hpp"
 #include "weights_import/onnx_export.hpp"
 #include "weights_import/weights_import.hpp"
-#include "kernels/base/say.hpp"
 
 namespace {
 
@@ -44,7 +44,7 @@ std::function<void(std::int64_t, std::int64_t)> progress_line() {
     if (tenths == shown) return;
     shown = tenths;
     say(stderr, "{}reading: {} of {} MB{}", terminal ? "\r" : "", done / 1'000'000, total / 1'000'000,
-               terminal && done < total ? "" : "\n");
+        terminal && done < total ? "" : "\n");
   };
 }
 
@@ -82,8 +82,8 @@ int run(Options& options) {
   std::size_t parameters = 0;
   for (const auto& tensor : weights.parameters) parameters += tensor.values.size();
   say(stdout, "{}: {}, {} parameters in {} tensors, {}, {} bytes\n", options.destination, weights.kind,
-             parameters, weights.parameters.size(), options.half ? "fp16" : "fp32",
-             std::filesystem::file_size(options.destination));
+      parameters, weights.parameters.size(), options.half ? "fp16" : "fp32",
+      std::filesystem::file_size(options.destination));
   return 0;
 }
 

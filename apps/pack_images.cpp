@@ -15,8 +15,8 @@
 #include "engine/io/packed_images.hpp"
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
-#include "kernels/base/say.hpp"
 #include "kernels/base/parallel.hpp"
+#include "kernels/base/say.hpp"
 
 namespace {
 
@@ -81,8 +81,9 @@ void pack(const Options& options) {
     throw chiaro::Error("{}: not written, because none of {} photos can be used", options.output, count);
   }
   writer.close();
-  chiaro::say(stdout, "{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(), options.size,
-             options.size, static_cast<double>(std::filesystem::file_size(options.output)) / 1e6);
+  chiaro::say(stdout, "{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(),
+              options.size, options.size,
+              static_cast<double>(std::filesystem::file_size(options.output)) / 1e6);
 }
 
 }  // namespace

@@ -164,9 +164,8 @@ NewFile::~NewFile() {
 void NewFile::open() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     temporary_ = folder_ / random_name();
-    descriptor_ = uninterrupted([&] {
-      return ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    });
+    descriptor_ = uninterrupted(
+        [&] { return ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); });
     if (descriptor_ < 0 && errno == EEXIST) continue;
     if (descriptor_ < 0) {
       const int reason = errno;
@@ -247,14 +246,15 @@ void NewFile::commit() {
   }
   temporary_.clear();
   discard();
-  const int folder = uninterrupted([&] { return ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  const int folder =
+      uninterrupted([&] { return ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (folder < 0) return;  // a folder that may be written, not read
   const bool flushed = uninterrupted([&] { return ::fsync(folder); }) == 0 || errno == EINVAL;
   const int reason = errno;
   ::close(folder);
   if (!flushed)
-    throw Error("{}: is complete, but its folder cannot be brought to the disk: {}; check the disk", path_.string(),
-                std::strerror(reason));
+    throw Error("{}: is complete, but its folder cannot be brought to the disk: {}; check the disk",
+                path_.string(), std::strerror(reason));
 }
 
 void sweep_temporaries(const fs::path& folder) noexcept {

@@ -96,7 +96,7 @@ class Evaluator {
                      options.style_layers, options.content_layer, dtype);
     else
       say(stdout, "no {}: style and content distances are left out\n",
-                 options.style.empty() ? "--style" : "--vgg19");
+          options.style.empty() ? "--style" : "--vgg19");
     for (const auto& spec : options.candidates) candidates_.emplace_back(context_, spec, dtype);
     precision_ = precision_name(context_, dtype);
   }
@@ -233,7 +233,7 @@ int evaluate(const EvaluateOptions& options) {
   }
   if (!evaluation.skipped.empty())
     say(stderr, "evaluate_engine: {} of {} photos were left out; the reasons are above\n",
-               evaluation.skipped.size(), files.size());
+        evaluation.skipped.size(), files.size());
   return evaluation.skipped.empty() ? 0 : 1;
 }
 

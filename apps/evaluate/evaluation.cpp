@@ -159,7 +159,8 @@ std::string json_of(const Evaluation& evaluation) {
   for (std::size_t i = 0; i < evaluation.candidates.size(); ++i) {
     const CandidateSpec& spec = evaluation.candidates[i];
     const char* kind = spec.kind == CandidateSpec::Kind::Model ? "model" : "folder";
-    Json mean{{"name", escaped(spec.name)}, {kind, escaped(spec.path)}, {"pictures", evaluation.pictures.size()}};
+    Json mean{
+        {"name", escaped(spec.name)}, {kind, escaped(spec.path)}, {"pictures", evaluation.pictures.size()}};
     mean.update(object_of(mean_values(evaluation, i)));
     json["means"].push_back(mean);
   }

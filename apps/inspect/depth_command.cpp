@@ -66,10 +66,10 @@ int run_depth(const DepthOptions& options) {
     say(stdout, "no depth above 0 anywhere\n");
   else
     say(stdout, "min {:.3f} m, median {:.3f} m, max {:.3f} m\n", quantile(depths, 0), quantile(depths, 0.5),
-               quantile(depths, 1));
+        quantile(depths, 1));
   if (depths.size() < map.meters.size())
     say(stdout, "{} of {} pixels have no depth (drawn gray)\n", map.meters.size() - depths.size(),
-               map.meters.size());
+        map.meters.size());
   encode_image(options.output, with_scale_bar(draw_depth(map, range_of(map, 0)), range_of(map, 0)));
   say(stdout, "{}\n", options.output);
   if (options.raw.empty()) return 0;

@@ -37,7 +37,7 @@ void write_terms(H5Writer& file, const std::vector<StyleTrainer::Term>& terms,
     write_number(file, "weighted/" + term.name, term.weighted());
     write_number(file, "gradient_norms/" + term.name, gradient_norms[i]);
     say(stdout, "{:<10} {:>14.6g} {:>14.6g} {:>14.6g}\n", term.name, term.raw, term.weighted(),
-               gradient_norms[i]);
+        gradient_norms[i]);
     total += term.weighted();
   }
   write_number(file, "total", total);
@@ -71,7 +71,7 @@ int run_gradients(const GradientsOptions& options) {
     file.floats("grad/" + tensor.name, tensor.shape, tensor.values);
   file.close();
   say(stdout, "gradient norm of the parameters {:.6g}; written to {}\n", trainer.parameter_gradient_norm(),
-             options.output);
+      options.output);
   return 0;
 }
 

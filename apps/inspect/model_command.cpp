@@ -9,12 +9,12 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
+#include "kernels/base/say.hpp"
 #include "layers/networks/networks.hpp"
 #include "weights_import/files/tensor_file.hpp"
 #include "weights_import/known_files.hpp"
 #include "weights_import/tensor_table.hpp"
 #include "weights_import/weights_import.hpp"
-#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -129,10 +129,10 @@ void print_object(const char* heading, const Json& object) {
 void print_summary(const Json& json, const WeightsFile& model) {
   say(stdout, "{:<14}{}\n", "kind", model.kind);
   say(stdout, "{:<14}{} in {} tensors\n", "parameters", json["parameters"].get<std::int64_t>(),
-             model.parameters.size());
+      model.parameters.size());
   const auto bytes = json["file_bytes"].get<std::int64_t>();
   say(stdout, "{:<14}{} bytes ({}){}\n", "file", bytes, format_bytes(bytes),
-             json.contains("precision") ? ", stored in " + json["precision"].get<std::string>() : "");
+      json.contains("precision") ? ", stored in " + json["precision"].get<std::string>() : "");
   print_identity(json);
   print_object("architecture", json["architecture"]);
   print_object("input", json["preprocess"]);
@@ -141,13 +141,13 @@ void print_summary(const Json& json, const WeightsFile& model) {
 
 void print_tensors(const WeightsFile& model) {
   say(stdout, "\n{:<28} {:<20} {:>10} {:>12} {:>12} {:>12}\n", "tensor", "shape", "elements", "mean", "min",
-             "max");
+      "max");
   for (const auto& tensor : model.parameters) {
     if (tensor.values.empty()) continue;
     const auto [least, greatest] = std::minmax_element(tensor.values.begin(), tensor.values.end());
     const double sum = std::accumulate(tensor.values.begin(), tensor.values.end(), 0.0);
     say(stdout, "{:<28} {:<20} {:>10} {:>12.4g} {:>12.4g} {:>12.4g}\n", tensor.name, shape_text(tensor.shape),
-               element_count(tensor), sum / static_cast<double>(tensor.values.size()), *least, *greatest);
+        element_count(tensor), sum / static_cast<double>(tensor.values.size()), *least, *greatest);
   }
 }
 

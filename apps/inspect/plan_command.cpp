@@ -6,8 +6,8 @@
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/training/style_graph.hpp"
 #include "engine/session_plan.hpp"
-#include "layers/networks/transform_net/transform_model.hpp"
 #include "kernels/base/say.hpp"
+#include "layers/networks/transform_net/transform_model.hpp"
 
 namespace chiaro {
 
@@ -50,7 +50,7 @@ int plan_stylizing(Context& context, const PlanOptions& options) {
   TransformNet network = transform_net_config(config);
   if (options.model_width > 0) network.width = options.model_width;
   say(stdout, "{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
-             network.width, precision_name(context, dtype));
+      network.width, precision_name(context, dtype));
   print_bytes("stylizing", Stylizer::estimate_bytes(context, network, size.height, size.width, dtype));
   return 0;
 }
@@ -65,8 +65,8 @@ int plan_training(Context& context, const PlanOptions& options) {
   const std::int64_t parameters = step.params->slab_count() * 4;
 
   say(stdout, "{} nodes; steps 0-{} are the forward pass, {}-{} the backward pass; precision {}\n\n",
-             step.graph.nodes().size(), step.graph.nodes().size() - 1, step.graph.nodes().size(),
-             2 * step.graph.nodes().size() - 1, config.train.precision);
+      step.graph.nodes().size(), step.graph.nodes().size() - 1, step.graph.nodes().size(),
+      2 * step.graph.nodes().size() - 1, config.train.precision);
   say_text(stdout, plan.describe() + "\n");
   print_bytes("arena", plan.memory.arena_bytes);
   print_bytes("  lower bound (most alive in one step)", plan.memory.lower_bound);

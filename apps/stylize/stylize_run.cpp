@@ -20,8 +20,8 @@
 #include "apps/stylize/stylize_jobs.hpp"
 #include "engine/image/image.hpp"
 #include "kernels/base/error.hpp"
-#include "kernels/base/say.hpp"
 #include "kernels/base/memory.hpp"
+#include "kernels/base/say.hpp"
 #include "weights_import/weights_import.hpp"
 
 namespace chiaro {
@@ -123,12 +123,12 @@ void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
   }
   const double encode_ms = watch.lap_ms();
 
-  say(to_stream ? stderr : stdout, "{}: {}x{} pixels, {:.0f} ms\n", job.files.output, job.size.width, job.size.height,
-             decode_ms + network_ms + encode_ms);
+  say(to_stream ? stderr : stdout, "{}: {}x{} pixels, {:.0f} ms\n", job.files.output, job.size.width,
+      job.size.height, decode_ms + network_ms + encode_ms);
   if (verbose)
-    say(to_stream ? stderr : stdout, "  from {}, {}, {} planned; decode {:.1f} ms, network {:.1f} ms, encode {:.1f} ms\n",
-               job.files.input, name_of(styler.dtype()), format_bytes(styler.planned_bytes()), decode_ms,
-               network_ms, encode_ms);
+    say(to_stream ? stderr : stdout,
+        "  from {}, {}, {} planned; decode {:.1f} ms, network {:.1f} ms, encode {:.1f} ms\n", job.files.input,
+        name_of(styler.dtype()), format_bytes(styler.planned_bytes()), decode_ms, network_ms, encode_ms);
   std::fflush(stdout);
 }
 
@@ -190,8 +190,8 @@ int stylize(const StylizeOptions& options) {
       if (options.verbose) {
         const TransformModel& model = styler.model();
         say(lines, "{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),
-                   model.config.width, model.config.residual_blocks, model.params->parameter_count(),
-                   context.description(), format_bytes(available));
+            model.config.width, model.config.residual_blocks, model.params->parameter_count(),
+            context.description(), format_bytes(available));
       }
       for (const StylizeJob& job : jobs)
         if (!succeeds(job.input, [&] { checked.push_back(check(job, styler, options.max_size, available)); }))
@@ -215,8 +215,8 @@ int stylize(const StylizeOptions& options) {
 
   if (options.verbose) say(lines, "peak resident memory {}\n", format_bytes(peak_resident_bytes()));
   if (!failed.empty() && jobs.size() > 1)
-    say(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n",
-               failed.size(), jobs.size());
+    say(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n", failed.size(),
+        jobs.size());
   return failed.empty() ? 0 : 1;
 }
 

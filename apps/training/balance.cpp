@@ -84,9 +84,9 @@ class Trial {
     progress_.finish_line();
     if (done_ < steps_)
       say(stderr,
-                 "note: train.minutes leaves the balancing of the losses {}: {} of its {} iterations, so the "
-                 "shares may come out less exactly\n",
-                 duration_text(kShareOfTime * clock_.limit()), iterations_, kRounds * kTrialIterations);
+          "note: train.minutes leaves the balancing of the losses {}: {} of its {} iterations, so the "
+          "shares may come out less exactly\n",
+          duration_text(kShareOfTime * clock_.limit()), iterations_, kRounds * kTrialIterations);
   }
 
  private:

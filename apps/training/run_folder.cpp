@@ -35,11 +35,12 @@ std::int64_t iteration_of(const fs::path& file) {
   const std::string stem = file.stem().string();
   std::int64_t number = 0;
   if (std::from_chars(stem.data(), stem.data() + stem.size(), number).ec != std::errc())
-    throw Error("{}: its number is beyond every iteration, so it is not of this run; remove it", file.string());
+    throw Error("{}: its number is beyond every iteration, so it is not of this run; remove it",
+                file.string());
   return number;
 }
 
-// A line of metrics.jsonl. where: "metrics.jsonl:7", for messages.
+// A line of metrics.jsonl; Error for what is none. where: "metrics.jsonl:7", for messages.
 nlohmann::json metrics_line(const std::string& line, const std::string& where) {
   auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object()) throw Error("{}: is not a line of metrics; remove it", where);
@@ -251,14 +252,14 @@ void note_changes(const Context& context, const std::optional<CheckpointInfo>& i
   const char* device = name_of(context.device());
   if (info->device != device)
     say(stderr,
-               "note: the run was on the device {0}, now it is on {1}; the last bits of the results will "
-               "differ (--device {0} keeps them)\n",
-               info->device, device);
+        "note: the run was on the device {0}, now it is on {1}; the last bits of the results will "
+        "differ (--device {0} keeps them)\n",
+        info->device, device);
   else if (context.device() == Device::Cpu && info->threads != context.threads())
     say(stderr,
-               "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
-               "(--threads {0} keeps them)\n",
-               info->threads, context.threads());
+        "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
+        "(--threads {0} keeps them)\n",
+        info->threads, context.threads());
 }
 
 void announce_resume(const std::optional<CheckpointInfo>& info, double minutes) {
@@ -292,8 +293,9 @@ Metrics read_metrics(const RunFolder& folder) {
   Metrics metrics;
   std::ifstream file(folder.metrics_file());
   std::string line;
-  for (int number = 1; std::getline(file, line) && !file.eof(); ++number) {
-    const auto json = metrics_line(line, fmt::format("{}:{}", folder.metrics_file().string(), number));
+  while (std::getline(file, line)) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number()) continue;
     const double iteration = json["iteration"].get<double>();
     const auto add = [&](const char* key, Curves& curves) {
       if (!json.contains(key) || !json[key].is_object()) return;
@@ -393,7 +395,13 @@ void spread(std::vector<Label>& labels, double bottom) {
 std::string html_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '<' || c == '>' || c == '&' || c == '"' || c == '\'')
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"' || c == '\'')
       out += fmt::format("&#{};", static_cast<int>(c));
     else
       out += c;

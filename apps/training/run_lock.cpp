@@ -37,9 +37,10 @@ std::string owner(int descriptor) {
 
 // Whether the file is still the one of that name: its owner removes it before it unlocks it.
 bool is_current(int descriptor, const fs::path& file) {
-  struct stat open {}, named {};
-  return ::fstat(descriptor, &open) == 0 && ::lstat(file.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
-         open.st_dev == named.st_dev;
+  struct stat open {
+  }, named{};
+  return ::fstat(descriptor, &open) == 0 && ::lstat(file.c_str(), &named) == 0 &&
+         open.st_ino == named.st_ino && open.st_dev == named.st_dev;
 }
 
 }  // namespace
@@ -67,8 +68,8 @@ RunLock::RunLock(const fs::path& folder) : file_(folder / "lock") {
   }
   // For people: where there is no space for it, the lock holds all the same.
   const std::string text = fmt::format("process {} on host {}\n", ::getpid(), host_name());
-  if (::ftruncate(descriptor_, 0) == 0)
-    [[maybe_unused]] const auto written = ::pwrite(descriptor_, text.data(), text.size(), 0);
+  if (::ftruncate(descriptor_, 0) == 0) [[maybe_unused]]
+    const auto written = ::pwrite(descriptor_, text.data(), text.size(), 0);
 }
 
 RunLock::~RunLock() {

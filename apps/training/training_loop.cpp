@@ -101,8 +101,7 @@ int TrainingLoop::execute() {
   }
   progress_.finish_line();
   if (saved_ != done_) save_checkpoint();
-  if (const std::string skipped = task_.skipped_summary(); !skipped.empty())
-    say(stderr, "{}\n", skipped);
+  if (const std::string skipped = task_.skipped_summary(); !skipped.empty()) say_text(stderr, skipped + "\n");
   return over_ ? finish() : stop();
 }
 
@@ -123,7 +122,7 @@ bool TrainingLoop::attempt(const std::function<void()>& write) {
 int TrainingLoop::stop() {
   attempt([&] { write_report(folder_); });
   say(stdout, "stopped after iteration {}; continue with: train_engine --resume {}\n", done_,
-             folder_.path().string());
+      folder_.path().string());
   return 130;
 }
 

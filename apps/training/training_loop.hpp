@@ -116,7 +116,7 @@ class TrainingLoop {
   TrainingTask& task_;
   const RunClock& clock_;
   Progress progress_;
-  bool noted_ = false;  // the user knows that pictures and report cannot be written
+  bool noted_ = false;                          // the user knows that pictures and report cannot be written
   std::int64_t done_, saved_, previewed_ = -1;  // iterations: finished, in the newest checkpoint and preview
   bool over_;                                   // asked once per iteration, for the clock goes on
 };

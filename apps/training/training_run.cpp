@@ -38,8 +38,8 @@ TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, c
 
 void announce(const TaskSetup& setup, TrainingTask& task) {
   say(stderr, "{}, precision {}; {}; {} parameters; {:.0f} MiB planned for a step\n",
-             setup.context.description(), setup.config.train.precision, task.data_text(),
-             task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
+      setup.context.description(), setup.config.train.precision, task.data_text(),
+      task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
   for (const auto& note : task.notes()) say(stderr, "note: {}\n", note);
   if (const std::string note = setup.context.tally().complaint(); !note.empty())
     say(stderr, "note: {}\n", note);

@@ -67,8 +67,7 @@ PackedImagesWriter::PackedImagesWriter(const std::filesystem::path& path, std::i
   const auto side = static_cast<hsize_t>(size);
   const std::array<hsize_t, 4> none{0, side, side, 3}, unlimited{H5S_UNLIMITED, side, side, 3};
   const std::array<hsize_t, 4> chunk{1, side, side, 3};
-  const H5Handle space(
-      checked(H5Screate_simple(4, none.data(), unlimited.data())));
+  const H5Handle space(checked(H5Screate_simple(4, none.data(), unlimited.data())));
   const H5Handle properties(checked(H5Pcreate(H5P_DATASET_CREATE)));
   checked(H5Pset_chunk(properties.get(), 4, chunk.data()));
   checked(H5Pset_obj_track_times(properties.get(), false));
@@ -118,8 +117,8 @@ void PackedImagesWriter::close() {
   checked(H5Dwrite(names.get(), text.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()));
 
   const H5Handle scalar(checked(H5Screate(H5S_SCALAR)));
-  const H5Handle format(checked(
-      H5Acreate2(file_.get(), "format", text.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT)));
+  const H5Handle format(
+      checked(H5Acreate2(file_.get(), "format", text.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT)));
   checked(H5Awrite(format.get(), text.get(), &kImagesFormat));
   const H5Handle version(
       checked(H5Acreate2(file_.get(), "version", H5T_STD_I64LE, scalar.get(), H5P_DEFAULT, H5P_DEFAULT)));

@@ -36,8 +36,7 @@ std::unique_ptr<Plan> make_first_supported(Context& context, const char* op, con
     std::string refusal;
     auto plan = entry.make(context, problem, refusal);
     if (plan) {
-      if (log)
-        say(stderr, "dispatch: {} {}: {} ({})\n", op, problem_text, entry.name, plan->details());
+      if (log) say(stderr, "dispatch: {} {}: {} ({})\n", op, problem_text, entry.name, plan->details());
       return plan;
     }
     if (log) say(stderr, "dispatch: {} {}: not {}: {}\n", op, problem_text, entry.name, refusal);

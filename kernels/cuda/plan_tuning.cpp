@@ -6,8 +6,8 @@
 
 #include "kernels/base/context.hpp"
 #include "kernels/base/error.hpp"
-#include "kernels/base/say.hpp"
 #include "kernels/base/memory.hpp"
+#include "kernels/base/say.hpp"
 #include "kernels/cuda/check.hpp"
 #include "kernels/cuda/device_context.hpp"
 

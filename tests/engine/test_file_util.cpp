@@ -94,7 +94,8 @@ TEST_CASE("file_util: a write that fails leaves the old file and no other") {
   write_text(path, "old");
   {
     const FileLimit limit(100000);
-    const std::string reason = path + ": cannot be written: File too large; check the limit on the size of files";
+    const std::string reason =
+        path + ": cannot be written: File too large; check the limit on the size of files";
     CHECK(error_of([&] { write_text(path, std::string(200000, 'x')); }) == reason);
     CHECK(error_of([&] {
             write_file(path, [](std::ostream& out) {
@@ -124,7 +125,8 @@ TEST_CASE("file_util: temporaries of killed programs are swept, others are not")
   CHECK(folder.entries() == 4);
 }
 
-TEST_CASE("file_util: a file that is not committed leaves nothing, and a sweep spares one that is being written") {
+TEST_CASE(
+    "file_util: a file that is not committed leaves nothing, and a sweep spares one that is being written") {
   const TemporaryFolder folder;
   {
     NewFile file(folder / "a");

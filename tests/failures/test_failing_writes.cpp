@@ -106,7 +106,8 @@ void check_failing_run(const TinyRun& tiny, int most) {
     stopped += result.status;
     // A resume in which something fails, then one in which nothing does.
     if (fs::exists(tiny.run() + "/config.toml"))
-      CHECK(run_failing(TinyRun::program(), tiny.resumed(), {way.call % 7 + 1, way.error, way.rest}).status >= 0);
+      CHECK(run_failing(TinyRun::program(), tiny.resumed(), {way.call % 7 + 1, way.error, way.rest}).status >=
+            0);
     const auto last = go_on(tiny);
     CHECK_MESSAGE(last.status == 0, last.err);
     CHECK(run_outcome(tiny.run()) == expected);

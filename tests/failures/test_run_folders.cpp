@@ -105,9 +105,10 @@ TEST_CASE("train_engine --resume: photos may move, and may not change") {
   tiny.add_picture("moved/5a.png", 40, 40);
   const auto changed = tiny.resume({"train.iterations=12", moved});
   CHECK(changed.status == 1);
-  CHECK(end_of(changed) == "train_engine: " + tiny.run() +
-                               ": was trained on 8 pictures, now there are 9; the first difference: '5a.png', before "
-                               "'6.png'. Restore them, or begin a new run from this one's model with model.init\n");
+  CHECK(end_of(changed) ==
+        "train_engine: " + tiny.run() +
+            ": was trained on 8 pictures, now there are 9; the first difference: '5a.png', before "
+            "'6.png'. Restore them, or begin a new run from this one's model with model.init\n");
   fs::remove(tiny.path() + "/moved/5a.png");
   const auto result = tiny.resume({"train.iterations=12", moved});
   CHECK_MESSAGE(result.status == 0, result.err);
@@ -119,7 +120,8 @@ TEST_CASE("train_engine --resume: what is not of this run is named") {
   REQUIRE(tiny.train({"train.iterations=4"}).status == 0);
   const std::string large = tiny.write("run/checkpoints/99999999999999999999.h5", "");
   CHECK(end_of(tiny.resume()) ==
-        "train_engine: " + large + ": its number is beyond every iteration, so it is not of this run; remove it\n");
+        "train_engine: " + large +
+            ": its number is beyond every iteration, so it is not of this run; remove it\n");
   fs::remove(large);
   const std::string metrics = tiny.run() + "/metrics.jsonl", good = read_text(metrics);
   write_text(metrics, "{\"iteration\":\"x\"}\n" + good);

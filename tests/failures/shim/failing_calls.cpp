@@ -101,12 +101,14 @@ int open64(const char* path, int flags, ...) {
   va_start(list, flags);
   const mode_t mode = mode_of(flags, list);
   va_end(list);
-  return open_file([&] { return real<int(const char*, int, ...)>("open64")(path, flags, mode); }, path, flags);
+  return open_file([&] { return real<int(const char*, int, ...)>("open64")(path, flags, mode); }, path,
+                   flags);
 }
 
 ssize_t write(int file, const void* bytes, std::size_t count) {
   const ssize_t most = granted(file, count);
-  return most < 0 ? -1 : real<ssize_t(int, const void*, std::size_t)>("write")(file, bytes, std::size_t(most));
+  return most < 0 ? -1
+                  : real<ssize_t(int, const void*, std::size_t)>("write")(file, bytes, std::size_t(most));
 }
 
 ssize_t writev(int file, const iovec* parts, int count) {
@@ -116,8 +118,8 @@ ssize_t writev(int file, const iovec* parts, int count) {
 ssize_t pwrite(int file, const void* bytes, std::size_t count, off_t offset) {
   const ssize_t most = granted(file, count);
   return most < 0 ? -1
-                  : real<ssize_t(int, const void*, std::size_t, off_t)>("pwrite")(file, bytes, std::size_t(most),
-                                                                                  offset);
+                  : real<ssize_t(int, const void*, std::size_t, off_t)>("pwrite")(file, bytes,
+                                                                                  std::size_t(most), offset);
 }
 
 ssize_t pwrite64(int file, const void* bytes, std::size_t count, off_t offset) {
