@@ -78,9 +78,10 @@ TEST_CASE("names: evaluation.json has them, as JSON") {
   const std::string photo = tiny.path() + "/" + kLatin1 + ".png", styled = tiny.path() + "/styled";
   fs::create_directories(styled);
   fs::copy(tiny.path() + "/photos/0.png", photo);
-  fs::copy(tiny.path() + "/photos/1.png", styled + "/" + kLatin1 + ".png");
+  fs::copy(tiny.path() + "/photos/0.png", styled + "/" + kLatin1 + ".png");
   const auto result = run_program(program_path("evaluate_engine"),
-                                  {photo, "--styled", "a=" + styled, "-o", tiny.path() + "/scores"});
+                                  {photo, "--styled", "a=" + styled, "-o", tiny.path() + "/scores", "--style",
+                                   tiny.path() + "/style.png", "--vgg19", tiny.vgg()});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   const auto json = nlohmann::json::parse(read_text(tiny.path() + "/scores/evaluation.json"));
   CHECK(unescaped(json["pictures"][0]["photo"].get<std::string>()) == photo);
@@ -116,7 +117,7 @@ TEST_CASE("little memory: a line, never a crash") {
                               " --style wave --threads 1 -o " + quoted(tiny.path() + "/styled.png");
   const std::string train = quoted(TinyRun::program()) + " " + quoted(tiny.config()) + " --threads 1";
   for (const std::string& line : {stylize, train})
-    for (int limit = 70000; limit <= 210000; limit += 10000) {
+    for (int limit = 80000; limit <= 210000; limit += 10000) {
       CAPTURE(line);
       CAPTURE(limit);
       fs::remove_all(tiny.run());
