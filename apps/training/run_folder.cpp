@@ -127,19 +127,21 @@ void RunFolder::write_metrics() const {
   const fs::path path = metrics_file();
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (file < 0) throw Error(write_failure(path, errno));
-  const off_t before = ::lseek(file, 0, SEEK_END);
+  // What a failed attempt left behind goes first: a part of a line, or lines whose close has failed.
+  const std::int64_t end = ::lseek(file, 0, SEEK_END);
+  int failure = end < 0 ? errno : 0;
+  if (metrics_bytes_ < 0) metrics_bytes_ = end;
+  if (failure == 0 && end > metrics_bytes_ && ::ftruncate(file, metrics_bytes_) != 0) failure = errno;
   std::size_t done = 0;
-  int failure = before < 0 ? errno : 0;
   while (failure == 0 && done < unwritten_.size()) {
     const ssize_t written = ::write(file, unwritten_.data() + done, unwritten_.size() - done);
     if (written > 0) done += static_cast<std::size_t>(written);
     if (written == 0) failure = ENOSPC;
     if (written < 0 && errno != EINTR) failure = errno;
   }
-  // No part of a line stays.
-  if (failure != 0 && done > 0 && ::ftruncate(file, before) != 0) failure = errno;
   if (::close(file) != 0 && failure == 0 && errno != EINTR) failure = errno;
   if (failure != 0) throw Error(write_failure(path, failure));
+  metrics_bytes_ += static_cast<std::int64_t>(unwritten_.size());
   unwritten_.clear();
 }
 
@@ -186,6 +188,7 @@ void RunFolder::truncate_metrics(std::int64_t last_iteration) const {
   }
   file.close();
   write_text(metrics_file(), kept);
+  metrics_bytes_ = -1;
 }
 
 TrainConfig without_folders(TrainConfig config) {

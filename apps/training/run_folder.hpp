@@ -62,8 +62,9 @@ class RunFolder {
   void write_metrics() const;
 
   std::filesystem::path path_;
-  mutable std::string unwritten_;  // lines of metrics.jsonl
-  mutable bool noted_ = false;     // the user knows that there are some
+  mutable std::string unwritten_;            // lines of metrics.jsonl
+  mutable std::int64_t metrics_bytes_ = -1;  // of the lines that are written; -1: all that is there
+  mutable bool noted_ = false;               // the user knows that there are some
 };
 
 // What training runs of every task share: stopping them, continuing them, and what goes into their models.
