@@ -10,6 +10,7 @@
 #include "apps/common/program.hpp"
 #include "engine/io/weights_file.hpp"
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/say.hpp"
 #include "layers/networks/networks.hpp"
 #include "layers/networks/transform_net/style_rows.hpp"
 #include "weights_import/files/safetensors_network.hpp"
@@ -29,7 +30,7 @@ struct Options {
 // Notes where the file came from, next to what its reader or its maker already says.
 std::string with_source(const std::string& provenance, const std::filesystem::path& source) {
   auto json = nlohmann::ordered_json::parse(provenance);
-  json["source_file"] = source.filename().string();
+  json["source_file"] = escaped(source.filename().string());
   json["written_by"] = fmt::format("chiaro {} import_weights", kVersion);
   return json.dump();
 }
@@ -43,8 +44,8 @@ std::function<void(std::int64_t, std::int64_t)> progress_line() {
     const std::int64_t tenths = 10 * done / total;
     if (tenths == shown) return;
     shown = tenths;
-    fmt::print(stderr, "{}reading: {} of {} MB{}", terminal ? "\r" : "", done / 1'000'000, total / 1'000'000,
-               terminal && done < total ? "" : "\n");
+    say(stderr, "{}reading: {} of {} MB{}", terminal ? "\r" : "", done / 1'000'000, total / 1'000'000,
+        terminal && done < total ? "" : "\n");
   };
 }
 
@@ -82,9 +83,9 @@ int run(Options& options) {
   write(options, weights);
   std::size_t parameters = 0;
   for (const auto& tensor : weights.parameters) parameters += tensor.values.size();
-  fmt::print("{}: {}, {} parameters in {} tensors, {}, {} bytes\n", options.destination, weights.kind,
-             parameters, weights.parameters.size(), options.half ? "fp16" : "fp32",
-             std::filesystem::file_size(options.destination));
+  say(stdout, "{}: {}, {} parameters in {} tensors, {}, {} bytes\n", options.destination, weights.kind,
+      parameters, weights.parameters.size(), options.half ? "fp16" : "fp32",
+      std::filesystem::file_size(options.destination));
   return 0;
 }
 

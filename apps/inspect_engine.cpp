@@ -36,5 +36,9 @@ int main(int argc, char** argv) {
     }
   }
   app.set_version_flag("--version", std::string("chiaro ") + chiaro::kVersion);
-  return chiaro::run_program(app, argc, argv, [&] { return chosen(); });
+  return chiaro::run_program(app, argc, argv, [&] {
+    const int status = chosen();
+    chiaro::check_output();
+    return status;
+  });
 }

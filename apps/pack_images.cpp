@@ -16,6 +16,7 @@
 #include "kernels/base/build_config.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/parallel.hpp"
+#include "kernels/base/say.hpp"
 
 namespace {
 
@@ -43,12 +44,12 @@ Outcome prepare(const std::string& path, std::int64_t size) {
 
 void report_problems(const std::vector<std::string>& problems) {
   if (problems.empty()) return;
-  fmt::print(stderr, "{} of the photos could not be used:\n", problems.size());
+  chiaro::say(stderr, "{} of the photos could not be used:\n", problems.size());
   for (std::size_t i = 0; i < std::min(problems.size(), kListedProblems); ++i) {
-    fmt::print(stderr, "  {}\n", problems[i]);
+    chiaro::say(stderr, "  {}\n", problems[i]);
   }
   if (problems.size() > kListedProblems) {
-    fmt::print(stderr, "  ... and {} more\n", problems.size() - kListedProblems);
+    chiaro::say(stderr, "  ... and {} more\n", problems.size() - kListedProblems);
   }
 }
 
@@ -72,16 +73,17 @@ void pack(const Options& options) {
         problems.push_back(outcome.problem);
       }
     }
-    fmt::print(stderr, "\r{} of {} photos", first + in_block, count);
+    chiaro::say(stderr, "\r{} of {} photos", first + in_block, count);
   }
-  fmt::print(stderr, "\n");
+  chiaro::say(stderr, "\n");
   report_problems(problems);
   if (writer.count() == 0) {
     throw chiaro::Error("{}: not written, because none of {} photos can be used", options.output, count);
   }
   writer.close();
-  fmt::print("{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(), options.size,
-             options.size, static_cast<double>(std::filesystem::file_size(options.output)) / 1e6);
+  chiaro::say(stdout, "{}: {} photos of {} x {} pixels, {:.1f} MB\n", options.output, writer.count(),
+              options.size, options.size,
+              static_cast<double>(std::filesystem::file_size(options.output)) / 1e6);
 }
 
 }  // namespace

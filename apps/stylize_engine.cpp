@@ -26,8 +26,10 @@ int main(int argc, char** argv) {
   app.add_option("--style", options.style,
                  "of a model with several styles: one, a mixture, or all, each result with its style's name")
       ->type_name("NAME|NAME=SHARE,...|all");
-  app.add_option("-o,--output", options.output,
-                 "a .png or .jpg file for one picture, or a folder (created) for results of the same names")
+  app.add_option(
+         "-o,--output", options.output,
+         "a .png or .jpg file for one picture, - for standard output (PNG), or a folder (created) for results of "
+         "the same names")
       ->required()
       ->type_name("FILE|FOLDER");
   app.add_option("--format", options.format, "of all results; default: that of the picture (BMP: png)")

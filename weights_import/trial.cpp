@@ -39,6 +39,7 @@ void limit_resources(std::int64_t file_bytes) {
 // Never returns, and runs nothing that the parent has registered for its own end.
 [[noreturn]] void run_child(int report, std::int64_t file_bytes, const std::function<void()>& work) {
   limit_resources(file_bytes);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, SIG_DFL);
   std::string problem;
   try {
     work();
@@ -55,6 +56,12 @@ void limit_resources(std::int64_t file_bytes) {
     rest.remove_prefix(static_cast<std::size_t>(count));
   }
   _exit(1);
+}
+
+// By whoever started this program: then a lack of it says nothing about the file.
+bool memory_is_limited() {
+  rlimit limits{};
+  return getrlimit(RLIMIT_AS, &limits) == 0 && limits.rlim_cur != RLIM_INFINITY;
 }
 
 std::string read_all(int descriptor) {
@@ -95,6 +102,10 @@ void try_in_child(const std::filesystem::path& file, const std::function<void()>
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && !problem.empty()) throw Error(problem);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory && memory_is_limited()) throw std::bad_alloc();
+  if (WIFSIGNALED(status) && WTERMSIG(status) != SIGXCPU && memory_is_limited())
+    throw Error("{}: reading it {} within the memory that this program may use; allow it more (ulimit -v)",
+                file.string(), what_happened(status));
   throw Error("{}: is damaged: reading it {}; download it again", file.string(), what_happened(status));
 }
 

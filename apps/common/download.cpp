@@ -2,13 +2,13 @@
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <memory>
 
 #include "apps/common/progress_line.hpp"
+#include "engine/file_util.hpp"
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
@@ -22,22 +22,13 @@ constexpr long kConnectSeconds = 20, kStalledSeconds = 60;
 // Writes what arrives, and adds it to the checksum.
 class Arrival {
  public:
-  explicit Arrival(const fs::path& path)
-      : path_(path),
-        file_(std::fopen(path.c_str(), "wb"), &std::fclose),
-        digest_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    if (!file_) throw Error("{}: cannot be written", path.string());
+  explicit Arrival(const fs::path& path) : file_(path), digest_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     require(digest_ && EVP_DigestInit_ex(digest_.get(), EVP_md5(), nullptr) == 1, "MD5 is not available");
-  }
-  ~Arrival() {
-    file_.reset();
-    std::error_code ignored;
-    if (!kept_) fs::remove(path_, ignored);
   }
 
   bool add(const char* data, std::size_t bytes) {
-    return std::fwrite(data, 1, bytes, file_.get()) == bytes &&
-           EVP_DigestUpdate(digest_.get(), data, bytes) == 1;
+    file_.append(data, bytes);
+    return !file_.failed() && EVP_DigestUpdate(digest_.get(), data, bytes) == 1;
   }
   std::string md5() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> sum;
@@ -47,18 +38,12 @@ class Arrival {
     for (unsigned i = 0; i < length; ++i) text += fmt::format("{:02x}", sum[i]);
     return text;
   }
-  void keep_as(const fs::path& path) {
-    const bool written = std::fclose(file_.release()) == 0;
-    if (!written) throw Error("{}: cannot be written", path_.string());
-    fs::rename(path_, path);
-    kept_ = true;
-  }
+  void check() const { file_.check(); }
+  void keep() { file_.commit(); }
 
  private:
-  fs::path path_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  NewFile file_;
   std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> digest_;
-  bool kept_ = false;
 };
 
 std::size_t take(char* data, std::size_t size, std::size_t count, void* arrival) {
@@ -116,13 +101,15 @@ fs::path cached_file(const PublicFile& file, const std::string& base_url, const 
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) throw Error("{}: cannot be made: {}", folder.string(), failed.message());
-  Arrival arrival(folder / fmt::format("{}.{}.part", name, getpid()));
-  if (const std::string reason = fetch(url, name, arrival); !reason.empty())
+  Arrival arrival(result);
+  if (const std::string reason = fetch(url, name, arrival); !reason.empty()) {
+    arrival.check();  // a full disk ends it too
     throw Error("{}: cannot be fetched: {}; fetch it by other means and give its path, or save it as {}", url,
                 reason, result.string());
+  }
   if (const std::string found = arrival.md5(); found != file.md5)
     throw Error("{}: is not the file that is known: its MD5 is {}, expected {}", url, found, file.md5);
-  arrival.keep_as(result);
+  arrival.keep();
   return result;
 }
 

@@ -33,8 +33,12 @@ DType choose_precision(Context& context, const std::string& precision);
 std::string precision_name(const Context& context, DType dtype);
 
 // Parses the command line and runs `body`, whose result is the exit status. Any exception becomes one line
-// "PROGRAM: message" on standard error and status 1; a wrong command line is status 2.
+// "PROGRAM: message" on standard error and status 1; a wrong command line is status 2. Standard streams that are
+// closed or full stop nobody.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
+
+// For programs whose result is what they print: Error where it could not be.
+void check_output();
 
 // Peak resident memory of this process so far, bytes.
 std::int64_t peak_resident_bytes();

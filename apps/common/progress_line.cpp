@@ -1,4 +1,5 @@
 #include "apps/common/progress_line.hpp"
+#include "kernels/base/say.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -34,21 +35,21 @@ void ProgressLine::show(const std::string& text, bool force) {
   if (!force && now < next_) return;
   next_ = now + (terminal_ ? kTerminalPeriod_s : kLogPeriod_s);
   if (terminal_)
-    fmt::print(out_, "\r{}\x1b[K", text);
+    say(out_, "\r{}\x1b[K", text);
   else
-    fmt::print(out_, "{}\n", text);
+    say(out_, "{}\n", text);
   std::fflush(out_);
   open_ = terminal_;
 }
 
 void ProgressLine::finish() {
-  if (open_) fmt::print(out_, "\n");
+  if (open_) say(out_, "\n");
   open_ = false;
 }
 
 void ProgressLine::clear() {
   if (open_) {
-    fmt::print(out_, "\r\x1b[K");
+    say(out_, "\r\x1b[K");
     std::fflush(out_);
   }
   open_ = false;

@@ -21,6 +21,7 @@
 #include "apps/training/config.hpp"
 #include "engine/data/photo_list.hpp"
 #include "engine/file_util.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -89,13 +90,13 @@ class Evaluator {
     if (!options.depth.empty())
       depth_.emplace(context_, options.depth, dtype);
     else
-      fmt::print("no --depth: depth preservation is left out\n");
+      say(stdout, "no --depth: depth preservation is left out\n");
     if (!options.style.empty() && !options.vgg19.empty())
       judge_.emplace(context_, load_loss_weights(options.vgg19, "vgg19"), options.vgg19, read_style(options),
                      options.style_layers, options.content_layer, dtype);
     else
-      fmt::print("no {}: style and content distances are left out\n",
-                 options.style.empty() ? "--style" : "--vgg19");
+      say(stdout, "no {}: style and content distances are left out\n",
+          options.style.empty() ? "--style" : "--vgg19");
     for (const auto& spec : options.candidates) candidates_.emplace_back(context_, spec, dtype);
     precision_ = precision_name(context_, dtype);
   }
@@ -168,7 +169,7 @@ void attempt(const std::string& file, std::vector<SkippedPicture>& skipped, Step
     reason = error.what();
     if (reason.find(file) == std::string::npos) reason = file + ": " + reason;
   }
-  fmt::print(stderr, "evaluate_engine: {}\n", reason);
+  say(stderr, "evaluate_engine: {}\n", reason);
   skipped.push_back({file, reason});
 }
 
@@ -213,7 +214,7 @@ int evaluate(const EvaluateOptions& options) {
       rows.emplace(i, std::move(row));
       if (rows.size() > static_cast<std::size_t>(options.sheet)) rows.erase(std::prev(rows.end()));
     });
-    if (isatty(STDERR_FILENO)) fmt::print(stderr, "\r{} of {} photos\r", ++done, photos.size());
+    if (isatty(STDERR_FILENO)) say(stderr, "\r{} of {} photos\r", ++done, photos.size());
   }
   if (results.empty()) throw Error("none of the {} photos could be judged", files.size());
   for (auto& [place, result] : results) evaluation.pictures.push_back(std::move(result));
@@ -221,16 +222,18 @@ int evaluate(const EvaluateOptions& options) {
   const std::string json = (fs::path(options.output) / "evaluation.json").string();
   const std::string sheet = (fs::path(options.output) / "sheet.jpg").string();
   write_text(json, json_of(evaluation));
-  fmt::print("\nmeans over {} photos\n{}\n{}\n", evaluation.pictures.size(), table_of(evaluation), json);
+  say(stdout, "\nmeans over {} photos\n", evaluation.pictures.size());
+  say_text(stdout, table_of(evaluation));
+  say(stdout, "\n{}\n", json);
   if (!rows.empty()) {
     std::vector<SheetRow> shown;
     for (auto& [place, row] : rows) shown.push_back(std::move(row));
     encode_image(sheet, draw_sheet(shown));
-    fmt::print("{}\n", sheet);
+    say(stdout, "{}\n", sheet);
   }
   if (!evaluation.skipped.empty())
-    fmt::print(stderr, "evaluate_engine: {} of {} photos were left out; the reasons are above\n",
-               evaluation.skipped.size(), files.size());
+    say(stderr, "evaluate_engine: {} of {} photos were left out; the reasons are above\n",
+        evaluation.skipped.size(), files.size());
   return evaluation.skipped.empty() ? 0 : 1;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -153,26 +154,27 @@ std::string table_of(const Evaluation& evaluation) {
 std::string json_of(const Evaluation& evaluation) {
   Json json;
   json["chiaro"] = kVersion;
-  json["settings"] = evaluation.settings;
+  for (const auto& [key, value] : evaluation.settings) json["settings"][key] = escaped(value);
   json["means"] = Json::array();
   for (std::size_t i = 0; i < evaluation.candidates.size(); ++i) {
     const CandidateSpec& spec = evaluation.candidates[i];
     const char* kind = spec.kind == CandidateSpec::Kind::Model ? "model" : "folder";
-    Json mean{{"name", spec.name}, {kind, spec.path}, {"pictures", evaluation.pictures.size()}};
+    Json mean{
+        {"name", escaped(spec.name)}, {kind, escaped(spec.path)}, {"pictures", evaluation.pictures.size()}};
     mean.update(object_of(mean_values(evaluation, i)));
     json["means"].push_back(mean);
   }
   json["pictures"] = Json::array();
   for (const auto& picture : evaluation.pictures) {
-    Json entry{{"photo", picture.photo}, {"height", picture.height}, {"width", picture.width}};
+    Json entry{{"photo", escaped(picture.photo)}, {"height", picture.height}, {"width", picture.width}};
     for (std::size_t i = 0; i < picture.measurements.size(); ++i)
-      entry["results"][evaluation.candidates[i].name] =
+      entry["results"][escaped(evaluation.candidates[i].name)] =
           object_of(values_of(picture.measurements[i], evaluation.style_layers));
     json["pictures"].push_back(entry);
   }
   json["skipped"] = Json::array();
   for (const auto& skipped : evaluation.skipped)
-    json["skipped"].push_back({{"photo", skipped.photo}, {"reason", skipped.reason}});
+    json["skipped"].push_back({{"photo", escaped(skipped.photo)}, {"reason", escaped(skipped.reason)}});
   return json.dump(1) + "\n";
 }
 

@@ -4,6 +4,7 @@
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/network_features.hpp"
 #include "engine/io/h5_file.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -29,10 +30,10 @@ int run_activations(const ActivationsOptions& options) {
     const Shape& s = feature.shape;
     const std::array<std::int64_t, 4> shape{s.n, s.h, s.w, s.c};
     file.floats(feature.layer, shape, feature.values);
-    fmt::print("{:<12} {}\n", feature.layer, shape_text(shape));
+    say(stdout, "{:<12} {}\n", feature.layer, shape_text(shape));
   }
   file.close();
-  fmt::print("written to {}\n", options.output);
+  say(stdout, "written to {}\n", options.output);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "apps/inspect/commands.hpp"
 #include "engine/file_util.hpp"
 #include "engine/io/h5_file.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -55,25 +56,25 @@ int run_depth(const DepthOptions& options) {
   const DType dtype = choose_precision(context, options.common.precision);
   const Image picture = flatten_alpha(decode_image(options.image));
   const Image seen = seen_by_network(options, picture);
-  temporary_beside(options.output);  // before the work: may files be made there?
-  if (!options.raw.empty()) temporary_beside(options.raw);
+  require_place(options.output);  // before the work: may files be made there?
+  if (!options.raw.empty()) require_place(options.raw);
   DepthEstimator network(context, options.weights, dtype);
   const DepthMap map = resize_bilinear(network.estimate(seen), picture.height, picture.width);
 
   const std::vector<float> depths = depths_of(map);
   if (depths.empty())
-    fmt::print("no depth above 0 anywhere\n");
+    say(stdout, "no depth above 0 anywhere\n");
   else
-    fmt::print("min {:.3f} m, median {:.3f} m, max {:.3f} m\n", quantile(depths, 0), quantile(depths, 0.5),
-               quantile(depths, 1));
+    say(stdout, "min {:.3f} m, median {:.3f} m, max {:.3f} m\n", quantile(depths, 0), quantile(depths, 0.5),
+        quantile(depths, 1));
   if (depths.size() < map.meters.size())
-    fmt::print("{} of {} pixels have no depth (drawn gray)\n", map.meters.size() - depths.size(),
-               map.meters.size());
+    say(stdout, "{} of {} pixels have no depth (drawn gray)\n", map.meters.size() - depths.size(),
+        map.meters.size());
   encode_image(options.output, with_scale_bar(draw_depth(map, range_of(map, 0)), range_of(map, 0)));
-  fmt::print("{}\n", options.output);
+  say(stdout, "{}\n", options.output);
   if (options.raw.empty()) return 0;
   write_raw(options, map, precision_name(context, dtype));
-  fmt::print("{}\n", options.raw);
+  say(stdout, "{}\n", options.raw);
   return 0;
 }
 

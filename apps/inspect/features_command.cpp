@@ -4,6 +4,7 @@
 #include "apps/inspect/commands.hpp"
 #include "apps/inspect/feature_picture.hpp"
 #include "engine/file_util.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -21,11 +22,11 @@ int run_features(FeaturesOptions options) {
   const DType dtype = choose_precision(context, options.common.precision);
   options.drawing.colors = options.colors == "gray" ? MapColors::Gray : MapColors::Magma;
   const Image picture = read_feature_picture(options.request);
-  temporary_beside(options.output);  // before the work: may a file be made there?
+  require_place(options.output);  // before the work: may a file be made there?
   const auto features = compute_features(context, options.request, picture, dtype);
   const Image sheet = draw_features(picture, features, options.drawing);
   encode_image(options.output, sheet);
-  fmt::print("{}: {} x {} pixels\n", options.output, sheet.width, sheet.height);
+  say(stdout, "{}: {} x {} pixels\n", options.output, sheet.width, sheet.height);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/param_io.hpp"
 #include "engine/transfer.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -29,18 +30,18 @@ void write_pictures(H5Writer& file, const std::string& name, Context& context, T
 void write_terms(H5Writer& file, const std::vector<StyleTrainer::Term>& terms,
                  const std::vector<double>& gradient_norms) {
   double total = 0;
-  fmt::print("{:<10} {:>14} {:>14} {:>14}\n", "term", "raw", "weighted", "gradient norm");
+  say(stdout, "{:<10} {:>14} {:>14} {:>14}\n", "term", "raw", "weighted", "gradient norm");
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const auto& term = terms[i];
     write_number(file, "raw/" + term.name, term.raw);
     write_number(file, "weighted/" + term.name, term.weighted());
     write_number(file, "gradient_norms/" + term.name, gradient_norms[i]);
-    fmt::print("{:<10} {:>14.6g} {:>14.6g} {:>14.6g}\n", term.name, term.raw, term.weighted(),
-               gradient_norms[i]);
+    say(stdout, "{:<10} {:>14.6g} {:>14.6g} {:>14.6g}\n", term.name, term.raw, term.weighted(),
+        gradient_norms[i]);
     total += term.weighted();
   }
   write_number(file, "total", total);
-  fmt::print("{:<10} {:>14} {:>14.6g}\n", "total", "", total);
+  say(stdout, "{:<10} {:>14} {:>14.6g}\n", "total", "", total);
 }
 
 int run_gradients(const GradientsOptions& options) {
@@ -51,7 +52,7 @@ int run_gradients(const GradientsOptions& options) {
   Batch batch;
   BatchBuilder(source, batch_options(config)).build(0, batch);
   StyleTrainer trainer(context, config, dtype, {});
-  for (const auto& note : trainer.notes()) fmt::print(stderr, "note: {}\n", note);
+  for (const auto& note : trainer.notes()) say(stderr, "note: {}\n", note);
 
   file.attribute("/", "config", to_toml(config));
   std::vector<std::string> photos;
@@ -69,8 +70,8 @@ int run_gradients(const GradientsOptions& options) {
   for (const auto& tensor : save_slab(trainer.params(), trainer.params().gradients()))
     file.floats("grad/" + tensor.name, tensor.shape, tensor.values);
   file.close();
-  fmt::print("gradient norm of the parameters {:.6g}; written to {}\n", trainer.parameter_gradient_norm(),
-             options.output);
+  say(stdout, "gradient norm of the parameters {:.6g}; written to {}\n", trainer.parameter_gradient_norm(),
+      options.output);
   return 0;
 }
 

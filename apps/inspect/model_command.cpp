@@ -9,6 +9,7 @@
 #include "engine/io/h5_file.hpp"
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
+#include "kernels/base/say.hpp"
 #include "layers/networks/networks.hpp"
 #include "weights_import/files/hdf5_file.hpp"
 #include "weights_import/known_files.hpp"
@@ -38,8 +39,8 @@ void add_identity(const std::string& path, Json& json) {
 }
 
 void print_identity(const Json& json) {
-  fmt::print("{:<14}{}\n", "sha256", json["sha256"].get<std::string>());
-  if (json.contains("known_as")) fmt::print("{:<14}{}\n", "known as", json["known_as"].get<std::string>());
+  say(stdout, "{:<14}{}\n", "sha256", json["sha256"].get<std::string>());
+  if (json.contains("known_as")) say(stdout, "{:<14}{}\n", "known as", json["known_as"].get<std::string>());
 }
 
 // A file of tensors in a foreign format, nothing converted: what a user needs to see to know what it is.
@@ -50,18 +51,18 @@ int run_foreign(const ModelOptions& options, const TensorFile& file) {
   json["tensors"] = Json::array();
   for (const TensorInfo& tensor : file.tensors())
     json["tensors"].push_back(
-        {{"name", tensor.name}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
+        {{"name", escaped(tensor.name)}, {"shape", tensor.shape}, {"type", element_name(tensor.type)}});
   if (options.json) {
-    fmt::print("{}\n", json.dump(2));
+    say_text(stdout, json.dump(2) + "\n");
     return 0;
   }
-  fmt::print("{:<14}{}\n{:<14}{}\n", "format", file.format(), "looks like", guess_network(file));
-  fmt::print("{:<14}{} bytes ({})\n", "file", file.bytes(), format_bytes(file.bytes()));
+  say(stdout, "{:<14}{}\n{:<14}{}\n", "format", file.format(), "looks like", guess_network(file));
+  say(stdout, "{:<14}{} bytes ({})\n", "file", file.bytes(), format_bytes(file.bytes()));
   print_identity(json);
-  fmt::print("\n{:<40} {:<20} {}\n", "tensor", "shape", "type");
+  say(stdout, "\n{:<40} {:<20} {}\n", "tensor", "shape", "type");
   for (const TensorInfo& tensor : file.tensors())
-    fmt::print("{:<40} {:<20} {}\n", tensor.name, shape_text(tensor.shape), element_name(tensor.type));
-  fmt::print("\nto read it as a network, add --as {}\n", listed(network_names(), "|"));
+    say(stdout, "{:<40} {:<20} {}\n", tensor.name, shape_text(tensor.shape), element_name(tensor.type));
+  say(stdout, "\nto read it as a network, add --as {}\n", listed(network_names(), "|"));
   return 0;
 }
 
@@ -86,7 +87,7 @@ Json summary(const ModelOptions& options, const TensorFile& file, const WeightsF
   json["preprocess"] = Json::parse(model.preprocess);
   json["provenance"] = Json::parse(model.provenance);
   for (const auto& tensor : model.parameters)
-    json["tensors"].push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+    json["tensors"].push_back({{"name", escaped(tensor.name)}, {"shape", tensor.shape}});
   return json;
 }
 
@@ -96,18 +97,18 @@ void print_object(const char* heading, const Json& object) {
     std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     if (const auto lines = std::count(text.begin(), text.end(), '\n'); lines > 0)
       text = fmt::format("({} lines, shown by --json)", lines);
-    fmt::print("{:<14}{:<16} {}\n", heading, key, text);
+    say(stdout, "{:<14}{:<16} {}\n", heading, key, text);
     heading = "";
   }
 }
 
 void print_summary(const Json& json, const WeightsFile& model) {
-  fmt::print("{:<14}{}\n", "kind", model.kind);
-  fmt::print("{:<14}{} in {} tensors\n", "parameters", json["parameters"].get<std::int64_t>(),
-             model.parameters.size());
+  say(stdout, "{:<14}{}\n", "kind", model.kind);
+  say(stdout, "{:<14}{} in {} tensors\n", "parameters", json["parameters"].get<std::int64_t>(),
+      model.parameters.size());
   const auto bytes = json["file_bytes"].get<std::int64_t>();
-  fmt::print("{:<14}{} bytes ({}){}\n", "file", bytes, format_bytes(bytes),
-             json.contains("precision") ? ", stored in " + json["precision"].get<std::string>() : "");
+  say(stdout, "{:<14}{} bytes ({}){}\n", "file", bytes, format_bytes(bytes),
+      json.contains("precision") ? ", stored in " + json["precision"].get<std::string>() : "");
   print_identity(json);
   print_object("architecture", json["architecture"]);
   print_object("input", json["preprocess"]);
@@ -115,14 +116,14 @@ void print_summary(const Json& json, const WeightsFile& model) {
 }
 
 void print_tensors(const WeightsFile& model) {
-  fmt::print("\n{:<28} {:<20} {:>10} {:>12} {:>12} {:>12}\n", "tensor", "shape", "elements", "mean", "min",
-             "max");
+  say(stdout, "\n{:<28} {:<20} {:>10} {:>12} {:>12} {:>12}\n", "tensor", "shape", "elements", "mean", "min",
+      "max");
   for (const auto& tensor : model.parameters) {
     if (tensor.values.empty()) continue;
     const auto [least, greatest] = std::minmax_element(tensor.values.begin(), tensor.values.end());
     const double sum = std::accumulate(tensor.values.begin(), tensor.values.end(), 0.0);
-    fmt::print("{:<28} {:<20} {:>10} {:>12.4g} {:>12.4g} {:>12.4g}\n", tensor.name, shape_text(tensor.shape),
-               element_count(tensor), sum / static_cast<double>(tensor.values.size()), *least, *greatest);
+    say(stdout, "{:<28} {:<20} {:>10} {:>12.4g} {:>12.4g} {:>12.4g}\n", tensor.name, shape_text(tensor.shape),
+        element_count(tensor), sum / static_cast<double>(tensor.values.size()), *least, *greatest);
   }
 }
 
@@ -139,7 +140,7 @@ int run_model(const ModelOptions& options) {
   const WeightsFile model = read(*file);
   const Json json = summary(options, *file, model);
   if (options.json) {
-    fmt::print("{}\n", json.dump(2));
+    say_text(stdout, json.dump(2) + "\n");
     return 0;
   }
   print_summary(json, model);

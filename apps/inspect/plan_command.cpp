@@ -6,6 +6,7 @@
 #include "apps/stylize/memory_budget.hpp"
 #include "apps/training/style_graph.hpp"
 #include "engine/session_plan.hpp"
+#include "kernels/base/say.hpp"
 #include "layers/networks/transform_net/transform_model.hpp"
 
 namespace chiaro {
@@ -32,7 +33,7 @@ PictureSize parse_size(const std::string& text) {
 }
 
 void print_bytes(const char* what, std::int64_t bytes) {
-  fmt::print("{:<44} {:>14}  {:>10}\n", what, bytes, format_bytes(bytes));
+  say(stdout, "{:<44} {:>14}  {:>10}\n", what, bytes, format_bytes(bytes));
 }
 
 int plan_stylizing(Context& context, const PlanOptions& options) {
@@ -48,8 +49,8 @@ int plan_stylizing(Context& context, const PlanOptions& options) {
   }
   TransformNet network = transform_net_config(config);
   if (options.model_width > 0) network.width = options.model_width;
-  fmt::print("{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
-             network.width, precision_name(context, dtype));
+  say(stdout, "{} x {} pixels (height x width), network of width {}, {}\n", size.height, size.width,
+      network.width, precision_name(context, dtype));
   print_bytes("stylizing", Stylizer::estimate_bytes(context, network, size.height, size.width, dtype));
   return 0;
 }
@@ -59,14 +60,14 @@ int plan_training(Context& context, const PlanOptions& options) {
     throw Error("give a CONFIG.toml, or --size HEIGHTxWIDTH to plan stylizing; see --help");
   const auto [config, dtype] = load_run_config(context, options);
   const StyleGraph step = build_style_graph(context, config, dtype, GraphPurpose::Plan);
-  for (const auto& note : step.notes) fmt::print(stderr, "note: {}\n", note);
+  for (const auto& note : step.notes) say(stderr, "note: {}\n", note);
   const SessionPlan plan = plan_session(step.graph, {.backward = true});
   const std::int64_t parameters = step.params->slab_count() * 4;
 
-  fmt::print("{} nodes; steps 0-{} are the forward pass, {}-{} the backward pass; precision {}\n\n",
-             step.graph.nodes().size(), step.graph.nodes().size() - 1, step.graph.nodes().size(),
-             2 * step.graph.nodes().size() - 1, config.train.precision);
-  fmt::print("{}\n", plan.describe());
+  say(stdout, "{} nodes; steps 0-{} are the forward pass, {}-{} the backward pass; precision {}\n\n",
+      step.graph.nodes().size(), step.graph.nodes().size() - 1, step.graph.nodes().size(),
+      2 * step.graph.nodes().size() - 1, config.train.precision);
+  say_text(stdout, plan.describe() + "\n");
   print_bytes("arena", plan.memory.arena_bytes);
   print_bytes("  lower bound (most alive in one step)", plan.memory.lower_bound);
   print_bytes("  without reuse (sum of all blocks)", plan.memory.unshared_bytes);
@@ -79,7 +80,7 @@ int plan_training(Context& context, const PlanOptions& options) {
     total += bytes;
   }
   print_bytes("together", total);
-  fmt::print("besides: copies of the weights in the form that the device's convolutions want\n");
+  say(stdout, "besides: copies of the weights in the form that the device's convolutions want\n");
   return 0;
 }
 

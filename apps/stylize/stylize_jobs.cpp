@@ -43,7 +43,7 @@ bool is_below(const fs::path& path, const fs::path& folder) {
 }
 
 StylizeJob single_job(const std::string& input, const std::string& output, const std::string& format) {
-  const bool png = lower_extension(output) == ".png";
+  const bool png = lower_extension(output) == ".png" || output == kStandardOutput;
   if (!format.empty() && png != (format == "png"))
     throw Error("{}: the name contradicts --format {}", output, format);
   return {input, output};
@@ -85,6 +85,11 @@ std::vector<StylizeJob> plan_jobs(const std::vector<std::string>& inputs, const 
   for (const std::string& input : inputs)
     if (!fs::exists(input)) throw Error("{}: no such file or folder", input);
 
+  if (output == kStandardOutput) {
+    if (inputs.size() > 1 || fs::is_directory(inputs[0]))
+      throw Error("-o -: one picture goes to standard output, as PNG; for more name a folder");
+    return {single_job(inputs[0], output, format)};
+  }
   std::vector<StylizeJob> jobs;
   const std::string extension = lower_extension(output);
   const bool names_picture = !fs::is_directory(output) && is_writable_extension(extension);

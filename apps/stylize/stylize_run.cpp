@@ -22,6 +22,7 @@
 #include "engine/image/image.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/memory.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 namespace {
@@ -53,9 +54,9 @@ bool succeeds(const std::string& input, Step&& step) {
     step();
     return true;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "stylize_engine: {}: out of memory\n", input);
+    say(stderr, "stylize_engine: {}: out of memory\n", input);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "stylize_engine: {}\n", error.what());
+    say(stderr, "stylize_engine: {}\n", std::string(error.what()));
   }
   return false;
 }
@@ -110,18 +111,24 @@ void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
   const double decode_ms = watch.lap_ms();
   picture = style(styler, picture, job.files.input);
   const double network_ms = watch.lap_ms();
-  if (!is_png(job.files.output)) picture = flatten_alpha(std::move(picture));
-  const fs::path folder = fs::path(job.files.output).parent_path();
-  if (!folder.empty()) fs::create_directories(folder);
-  encode_image(job.files.output, picture);
+  const bool to_stream = job.files.output == kStandardOutput;
+  if (to_stream) {
+    say_text(stdout, encoded_image("-.png", picture));
+    check_output();
+  } else {
+    if (!is_png(job.files.output)) picture = flatten_alpha(std::move(picture));
+    const fs::path folder = fs::path(job.files.output).parent_path();
+    if (!folder.empty()) fs::create_directories(folder);
+    encode_image(job.files.output, picture);
+  }
   const double encode_ms = watch.lap_ms();
 
-  fmt::print("{}: {}x{} pixels, {:.0f} ms\n", job.files.output, job.size.width, job.size.height,
-             decode_ms + network_ms + encode_ms);
+  say(to_stream ? stderr : stdout, "{}: {}x{} pixels, {:.0f} ms\n", job.files.output, job.size.width,
+      job.size.height, decode_ms + network_ms + encode_ms);
   if (verbose)
-    fmt::print("  from {}, {}, {} planned; decode {:.1f} ms, network {:.1f} ms, encode {:.1f} ms\n",
-               job.files.input, name_of(styler.dtype()), format_bytes(styler.planned_bytes()), decode_ms,
-               network_ms, encode_ms);
+    say(to_stream ? stderr : stdout,
+        "  from {}, {}, {} planned; decode {:.1f} ms, network {:.1f} ms, encode {:.1f} ms\n", job.files.input,
+        name_of(styler.dtype()), format_bytes(styler.planned_bytes()), decode_ms, network_ms, encode_ms);
   std::fflush(stdout);
 }
 
@@ -160,6 +167,9 @@ void require_distinct_results(const std::vector<StylizeJob>& jobs, const std::ve
 }  // namespace
 
 int stylize(const StylizeOptions& options) {
+  if (options.output == kStandardOutput && (options.style == "all" || !options.strip.empty()))
+    throw Error("-o -: one picture goes to standard output; for --style all and --strip name a folder");
+  std::FILE* lines = options.output == kStandardOutput ? stderr : stdout;
   const std::vector<StylizeJob> jobs = plan_jobs(options.inputs, options.output, options.format);
   Context context = make_context(options.common);
   const DType dtype = choose_precision(context, options.common.precision);
@@ -179,15 +189,15 @@ int stylize(const StylizeOptions& options) {
     if (i == 0) {
       if (options.verbose) {
         const TransformModel& model = styler.model();
-        fmt::print("{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),
-                   model.config.width, model.config.residual_blocks, model.params->parameter_count(),
-                   context.description(), format_bytes(available));
+        say(lines, "{}: width {}, {} residual blocks, {} parameters\n{}; {} available\n", model_path.string(),
+            model.config.width, model.config.residual_blocks, model.params->parameter_count(),
+            context.description(), format_bytes(available));
       }
       for (const StylizeJob& job : jobs)
         if (!succeeds(job.input, [&] { checked.push_back(check(job, styler, options.max_size, available)); }))
           failed.insert(job.input);
       if (const std::string note = context.tally().complaint(); !note.empty())
-        fmt::print(stderr, "stylize_engine: {}\n", note);
+        say(stderr, "stylize_engine: {}\n", note);
       // Pictures of one size share a plan and its memory.
       std::stable_sort(checked.begin(), checked.end(), [](const CheckedJob& a, const CheckedJob& b) {
         return std::tie(a.size.height, a.size.width) < std::tie(b.size.height, b.size.width);
@@ -203,10 +213,10 @@ int stylize(const StylizeOptions& options) {
   }
   if (!options.strip.empty()) write_strip(options.strip, styled);
 
-  if (options.verbose) fmt::print("peak resident memory {}\n", format_bytes(peak_resident_bytes()));
+  if (options.verbose) say(lines, "peak resident memory {}\n", format_bytes(peak_resident_bytes()));
   if (!failed.empty() && jobs.size() > 1)
-    fmt::print(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n",
-               failed.size(), jobs.size());
+    say(stderr, "stylize_engine: {} of {} pictures were not styled; the reasons are above\n", failed.size(),
+        jobs.size());
   return failed.empty() ? 0 : 1;
 }
 

@@ -7,6 +7,7 @@
 #include "apps/training/training_loop.hpp"
 #include "apps/training/training_task.hpp"
 #include "engine/data/loader.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -82,10 +83,10 @@ class Trial {
     if (done_ == steps_) progress_.show(text(), true);
     progress_.finish_line();
     if (done_ < steps_)
-      fmt::print(stderr,
-                 "note: train.minutes leaves the balancing of the losses {}: {} of its {} iterations, so the "
-                 "shares may come out less exactly\n",
-                 duration_text(kShareOfTime * clock_.limit()), iterations_, kRounds * kTrialIterations);
+      say(stderr,
+          "note: train.minutes leaves the balancing of the losses {}: {} of its {} iterations, so the "
+          "shares may come out less exactly\n",
+          duration_text(kShareOfTime * clock_.limit()), iterations_, kRounds * kTrialIterations);
   }
 
  private:

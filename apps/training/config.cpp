@@ -10,6 +10,7 @@
 #include "engine/io/weights_file.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 namespace {
@@ -31,7 +32,7 @@ bool read_strings(const toml::node& node, std::vector<std::string>& out) {
   out.clear();
   const auto add = [&](const toml::node& item) {
     const auto text = item.value_exact<std::string>();
-    if (text && !text->empty()) out.push_back(*text);
+    if (text && !text->empty()) out.push_back(unescaped(*text));
     return text && !text->empty();
   };
   if (const toml::array* list = node.as_array()) {
@@ -86,12 +87,12 @@ struct Assign {
   bool operator()(const PathKey& key) const {
     const auto value = node.value_exact<std::string>();
     if (!value) return false;
-    *key.value = path_or_word(key, *value, folder);
+    *key.value = path_or_word(key, unescaped(*value), folder);
     return true;
   }
   bool operator()(const TextKey& key) const {
     const auto value = node.value_exact<std::string>();
-    if (value) *key.value = *value;
+    if (value) *key.value = unescaped(*value);
     return value.has_value();
   }
   bool operator()(const PathListKey& key) const {
@@ -180,6 +181,33 @@ bool takes_text(const ConfigKey& key) {
          std::holds_alternative<NameListKey>(key.target);
 }
 
+// Whether the text, which may look like a list, is meant as a file or folder: "[2020] Rome".
+bool is_path(const ConfigKey& key, const std::string& text) {
+  std::error_code ignored;
+  if (std::holds_alternative<PathListKey>(key.target)) return fs::exists(text, ignored);
+  return std::holds_alternative<PathKey>(key.target) && text.find_first_of("\"'") != 0;
+}
+
+// The text with bytes that TOML would refuse as they are written in its strings.
+std::string for_toml(const std::string& text) {
+  const bool quoted = text.find('"') != std::string::npos;
+  std::string result;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    // A character of UTF-8 stays whole.
+    std::size_t length = 1;
+    while (length < 4 && at + length < text.size() && (text[at + length] & 0xc0) == 0x80) ++length;
+    const std::string character = escaped(text.substr(at, length));
+    const bool ascii = static_cast<unsigned char>(text[at]) < 0x80 && length == 1;
+    if (ascii || character == text.substr(at, length)) {
+      result += text.substr(at, length);
+      at += length - 1;
+    } else {
+      result += (quoted ? "\\\\x" : "\\x") + escaped(text.substr(at, 1)).substr(2);
+    }
+  }
+  return result;
+}
+
 std::string trimmed(const std::string& text) {
   const auto first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
   return first == std::string::npos ? "" : text.substr(first, last - first + 1);
@@ -192,10 +220,12 @@ void assign_override(const std::vector<ConfigKey>& keys, const std::string& text
   const std::string name = trimmed(text.substr(0, equals)), value = trimmed(text.substr(equals + 1));
   const auto key = std::find_if(keys.begin(), keys.end(), [&](const ConfigKey& k) { return k.name == name; });
   const bool text_key = key != keys.end() && takes_text(*key);
+  if (key != keys.end() && is_path(*key, value))
+    return assign(keys, name, toml::value<std::string>(escaped(value)), where, fs::current_path());
 
   toml::table parsed;
   try {
-    parsed = toml::parse("value = " + value);
+    parsed = toml::parse("value = " + for_toml(value));
   } catch (const toml::parse_error& error) {
     if (value.find_first_of("[{\"'") == 0) throw Error("{}: is not TOML: {}", where, error.description());
     // Anything else that is not TOML is a string without quotes.
@@ -203,7 +233,7 @@ void assign_override(const std::vector<ConfigKey>& keys, const std::string& text
   const toml::node* node = parsed.size() == 1 ? parsed.get("value") : nullptr;
   // For a key that wants text, 1984 and true are text too.
   const bool bare = !node || (text_key && !node->is_string() && !node->is_array());
-  const toml::value<std::string> bare_value(value);
+  const toml::value<std::string> bare_value(escaped(value));
   assign(keys, name, bare ? bare_value : *node, where, fs::current_path());
 }
 
@@ -296,10 +326,10 @@ std::string value_text(const ConfigKey& key) {
         }();
         using T = std::remove_cvref_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::string>) {
-          return as_toml(toml::value<std::string>(value));
+          return as_toml(toml::value<std::string>(escaped(value)));
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
           std::vector<std::string> texts;
-          for (const std::string& v : value) texts.push_back(as_toml(toml::value<std::string>(v)));
+          for (const std::string& v : value) texts.push_back(as_toml(toml::value<std::string>(escaped(v))));
           return "[" + listed(texts) + "]";
         } else if constexpr (std::is_same_v<T, std::vector<double>>) {
           std::vector<std::string> texts;

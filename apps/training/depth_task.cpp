@@ -48,6 +48,12 @@ class DepthTask : public TrainingTask {
                        data_.validation ? data_.validation->count() : 0);
   }
 
+  std::vector<std::string> data_names() const override {
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < data_.train->count(); ++i) names.push_back(data_.train->name(i));
+    return names;
+  }
+
   void begin(const RunFolder& folder, std::int64_t done) override {
     folder_ = &folder;
     trainer_.values_changed();

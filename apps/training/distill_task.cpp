@@ -59,6 +59,8 @@ class DistillTask : public TrainingTask {
                        validation_ ? validation_->count() : 0);
   }
 
+  std::vector<std::string> data_names() const override { return names_of(*source_, config_.data.train); }
+
   void begin(const RunFolder& folder, std::int64_t done) override {
     folder_ = &folder;
     loader_.emplace(source_, loader_options(config_, done));

@@ -1,16 +1,23 @@
 #include "apps/training/run_folder.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/common/progress_line.hpp"
 #include "engine/file_util.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -25,7 +32,22 @@ void make_folder(const fs::path& path) {
 }
 
 std::int64_t iteration_of(const fs::path& file) {
-  return std::stoll(file.stem().string());
+  const std::string stem = file.stem().string();
+  std::int64_t number = 0;
+  if (std::from_chars(stem.data(), stem.data() + stem.size(), number).ec != std::errc())
+    throw Error("{}: its number is beyond every iteration, so it is not of this run; remove it",
+                file.string());
+  return number;
+}
+
+// A line of metrics.jsonl; Error for what is none. where: "metrics.jsonl:7", for messages.
+nlohmann::json metrics_line(const std::string& line, const std::string& where) {
+  auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded() || !json.is_object()) throw Error("{}: is not a line of metrics; remove it", where);
+  if (!json.contains("iteration") || !json["iteration"].is_number_integer())
+    throw Error("{}: 'iteration' is {}, expected an integer; remove the line", where,
+                escaped(json.value("iteration", nlohmann::json()).dump(-1, ' ', true)));
+  return json;
 }
 
 // Files NNNNNN.extension, by number; anything else in the folder (temporaries of a killed run) is not ours.
@@ -91,24 +113,82 @@ void RunFolder::prune_checkpoints(std::int64_t newest, std::int64_t keep) const 
 }
 
 void RunFolder::append_metrics(const std::string& json_line) const {
-  std::ofstream file(metrics_file(), std::ios::app);
-  file << json_line << '\n';
-  file.flush();
-  if (!file) throw Error("{}: cannot be written", metrics_file().string());
+  unwritten_ += json_line + '\n';
+  try {
+    write_metrics();
+    noted_ = false;
+  } catch (const Error& error) {
+    if (!noted_) say(stderr, "note: {}; the training goes on\n", std::string(error.what()));
+    noted_ = true;
+  }
+}
+
+void RunFolder::write_metrics() const {
+  const fs::path path = metrics_file();
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file < 0) throw Error(write_failure(path, errno));
+  // What a failed attempt left behind goes first: a part of a line, or lines whose close has failed.
+  const std::int64_t end = ::lseek(file, 0, SEEK_END);
+  int failure = end < 0 ? errno : 0;
+  if (metrics_bytes_ < 0) metrics_bytes_ = end;
+  if (failure == 0 && end > metrics_bytes_ && ::ftruncate(file, metrics_bytes_) != 0) failure = errno;
+  std::size_t done = 0;
+  while (failure == 0 && done < unwritten_.size()) {
+    const ssize_t written = ::write(file, unwritten_.data() + done, unwritten_.size() - done);
+    if (written > 0) done += static_cast<std::size_t>(written);
+    if (written == 0) failure = ENOSPC;
+    if (written < 0 && errno != EINTR) failure = errno;
+  }
+  if (::close(file) != 0 && failure == 0 && errno != EINTR) failure = errno;
+  if (failure != 0) throw Error(write_failure(path, failure));
+  metrics_bytes_ += static_cast<std::int64_t>(unwritten_.size());
+  unwritten_.clear();
+}
+
+void RunFolder::sync_metrics() const {
+  if (!unwritten_.empty()) write_metrics();
+  const int file = ::open(metrics_file().c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return;  // no line yet
+  int failure = file < 0 || ::fdatasync(file) != 0 ? errno : 0;
+  if (file >= 0 && ::close(file) != 0 && failure == 0) failure = errno;
+  if (failure != 0) throw Error(write_failure(metrics_file(), failure));
+}
+
+void RunFolder::record_data(const std::vector<std::string>& names) const {
+  std::string text;
+  for (const std::string& name : names) text += escaped(name) + '\n';
+  write_text(data_file(), text);
+}
+
+void RunFolder::check_data(const std::vector<std::string>& names) const {
+  if (!fs::exists(data_file())) return record_data(names);
+  std::istringstream file(read_text(data_file()));
+  std::vector<std::string> before;
+  for (std::string line; std::getline(file, line);) before.push_back(unescaped(line));
+  if (before == names) return;
+  const auto [old, now] = std::mismatch(before.begin(), before.end(), names.begin(), names.end());
+  throw Error(
+      "{}: was trained on {} pictures, now there are {}; the first difference: {}, before {}. Restore them, or begin "
+      "a new run from this one's model with model.init",
+      path_.string(), before.size(), names.size(), now == names.end() ? "none" : "'" + *now + "'",
+      old == before.end() ? "none" : "'" + *old + "'");
+}
+
+void RunFolder::sweep() const {
+  for (const fs::path& folder : {path_, path_ / "previews", path_ / "checkpoints"}) sweep_temporaries(folder);
 }
 
 void RunFolder::truncate_metrics(std::int64_t last_iteration) const {
   std::ifstream file(metrics_file());
   std::string kept, line;
-  while (std::getline(file, line)) {
-    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_discarded() || !json.is_object() ||
-        json.value("iteration", last_iteration + 1) > last_iteration)
-      break;
+  for (int number = 1; std::getline(file, line) && !file.eof(); ++number) {  // one without an end was cut off
+    const auto json = metrics_line(line, fmt::format("{}:{}", metrics_file().string(), number));
+    if (json["iteration"] > last_iteration) break;
     kept += line + '\n';
   }
   file.close();
   write_text(metrics_file(), kept);
+  metrics_bytes_ = -1;
 }
 
 TrainConfig without_folders(TrainConfig config) {
@@ -135,10 +215,11 @@ Error stopped_run(const RunFolder& folder, std::int64_t iteration, std::int64_t 
 }
 
 void require_same_results(const std::vector<std::string>& overrides) {
-  static constexpr std::array<const char*, 9> kKeys{
+  // data.train: check_data() sees to it that only the place of the pictures is another.
+  static constexpr std::array<const char*, 10> kKeys{
       "train.iterations",    "train.minutes",   "train.checkpoint_every", "train.keep_checkpoints",
       "train.preview_every", "train.log_every", "data.workers",           "train.gradient_norms_every",
-      "data.cache_mb"};
+      "data.cache_mb",       "data.train"};
   for (const auto& text : overrides) {
     const std::string key = text.substr(0, text.find_first_of(" ="));
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
@@ -156,7 +237,7 @@ std::optional<CheckpointInfo> restore(const RunFolder& folder, ParamStore& param
     try {
       return read_checkpoint(checkpoints.back(), params, statistics);
     } catch (const Error& error) {
-      fmt::print(stderr, "{}; trying the checkpoint before it\n", error.what());
+      say(stderr, "{}; trying the checkpoint before it\n", std::string(error.what()));
     }
   }
   throw Error("{}: none of its checkpoints can be read; start again with another train.out",
@@ -173,15 +254,15 @@ void note_changes(const Context& context, const std::optional<CheckpointInfo>& i
   if (!info) return;
   const char* device = name_of(context.device());
   if (info->device != device)
-    fmt::print(stderr,
-               "note: the run was on the device {0}, now it is on {1}; the last bits of the results will "
-               "differ (--device {0} keeps them)\n",
-               info->device, device);
+    say(stderr,
+        "note: the run was on the device {0}, now it is on {1}; the last bits of the results will "
+        "differ (--device {0} keeps them)\n",
+        info->device, device);
   else if (context.device() == Device::Cpu && info->threads != context.threads())
-    fmt::print(stderr,
-               "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
-               "(--threads {0} keeps them)\n",
-               info->threads, context.threads());
+    say(stderr,
+        "note: the run used {0} threads, now there are {1}; the last bits of the results will differ "
+        "(--threads {0} keeps them)\n",
+        info->threads, context.threads());
 }
 
 void announce_resume(const std::optional<CheckpointInfo>& info, double minutes) {
@@ -189,7 +270,7 @@ void announce_resume(const std::optional<CheckpointInfo>& info, double minutes) 
   if (info) text = fmt::format("resuming after iteration {}", info->iteration);
   if (info && minutes > 0)
     text += fmt::format("; {} of {} are used", duration_text(info->seconds), duration_text(60 * minutes));
-  fmt::print(stderr, "{}\n", text);
+  say(stderr, "{}\n", text);
 }
 
 namespace {
@@ -207,16 +288,20 @@ struct Metrics {
   std::string summary;                     // of the last iteration
 };
 
+double number_of(const nlohmann::json& line, const char* key, double otherwise) {
+  return line.contains(key) && line[key].is_number() ? line[key].get<double>() : otherwise;
+}
+
 Metrics read_metrics(const RunFolder& folder) {
   Metrics metrics;
   std::ifstream file(folder.metrics_file());
   std::string line;
   while (std::getline(file, line)) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_discarded() || !json.contains("iteration")) continue;
+    if (!json.is_object() || !json.contains("iteration") || !json["iteration"].is_number()) continue;
     const double iteration = json["iteration"].get<double>();
     const auto add = [&](const char* key, Curves& curves) {
-      if (!json.contains(key)) return;
+      if (!json.contains(key) || !json[key].is_object()) return;
       for (const auto& [term, value] : json[key].items())
         if (value.is_number()) curves[term].push_back({iteration, value.get<double>()});
     };
@@ -224,7 +309,7 @@ Metrics read_metrics(const RunFolder& folder) {
     add("gradient_norms", metrics.gradient_norms);
     add("style_losses", metrics.by_style);
     add("validation", metrics.validation);
-    if (json.contains("validation")) {
+    if (json.contains("validation") && json["validation"].is_object()) {
       for (const auto& [term, layers] : json["validation"].items())
         if (layers.is_object())
           for (const auto& [layer, value] : layers.items())
@@ -236,7 +321,7 @@ Metrics read_metrics(const RunFolder& folder) {
     metrics.summary =
         fmt::format("After iteration {:.0f}: {} {:.4g}, {:.3g} images per second.", iteration,
                     json.contains("loss") ? "loss" : "total loss",
-                    json.value("total", json.value("loss", 0.0)), json.value("images_per_s", 0.0));
+                    number_of(json, "total", number_of(json, "loss", 0)), number_of(json, "images_per_s", 0));
   }
   return metrics;
 }
@@ -309,6 +394,24 @@ void spread(std::vector<Label>& labels, double bottom) {
     labels[i].y = std::min(labels[i].y, bottom);
 }
 
+// Text as itself inside an element or an attribute.
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"' || c == '\'')
+      out += fmt::format("&#{};", static_cast<int>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
 // A line chart with a logarithmic vertical axis. Every line is named where it ends.
 std::string chart(const Curves& curves) {
   constexpr double kWidth = 860, kHeight = 340, kLeft = 60, kRight = 150, kTop = 12, kBottom = 52;
@@ -360,30 +463,15 @@ std::string chart(const Curves& curves) {
   spread(labels, kHeight - kBottom);
   for (const auto& label : labels)
     svg += fmt::format("<text x='{}' y='{:.1f}' fill='{}'>{}</text>", kWidth - kRight + 6, label.y + 4,
-                       label.color, label.text);
+                       label.color, html_text(label.text));
   return svg + "</svg>";
-}
-
-std::string escape(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
-  }
-  return out;
 }
 
 }  // namespace
 
 void write_report(const RunFolder& folder) {
   Metrics metrics = read_metrics(folder);
-  const std::string title = escape(std::filesystem::absolute(folder.path()).filename().string());
+  const std::string title = html_text(escaped(std::filesystem::absolute(folder.path()).filename().string()));
   std::string html = fmt::format(
       "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
       "content='width=device-width'><title>chiaro: {0}</title><style>body{{font:15px/1.5 "
@@ -412,7 +500,7 @@ void write_report(const RunFolder& folder) {
         fmt::format(
             "<h2>Validation: {}</h2><p>Relative squared errors by layer, on photos that the network is not "
             "trained on: 0 is perfect, 1 is what an answer of 0 gets.</p>",
-            escape(term)) +
+            html_text(term)) +
         chart(curves);
   if (!metrics.gradient_norms.empty())
     html +=
@@ -430,8 +518,8 @@ void write_report(const RunFolder& folder) {
   for (std::size_t i = 0; i < std::min(previews.size(), kShown); ++i)
     html += fmt::format(
         "<figure><img src='previews/{}' alt=''><figcaption>after iteration {}</figcaption></figure>",
-        previews[i].filename().string(), std::stoll(previews[i].stem().string()));
-  html += "<h2>Configuration</h2><pre>" + escape(read_text(folder.config_file())) + "</pre></html>\n";
+        previews[i].filename().string(), iteration_of(previews[i]));
+  html += "<h2>Configuration</h2><pre>" + html_text(read_text(folder.config_file())) + "</pre></html>\n";
   write_text(folder.report_file(), html);
 }
 

@@ -14,8 +14,7 @@
 namespace chiaro {
 
 // The folder of a training run and what is kept in it:
-//   config.toml  metrics.jsonl  previews/NNNNNN.png  checkpoints/NNNNNN.h5  model.h5  report.html
-
+//   config.toml  data.txt  metrics.jsonl  previews/NNNNNN.png  checkpoints/NNNNNN.h5  model.h5  report.html
 class RunFolder {
  public:
   // Throws Error when the folder already holds a run.
@@ -29,6 +28,7 @@ class RunFolder {
   std::filesystem::path config_file() const { return path_ / "config.toml"; }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path model_file() const { return path_ / "model.h5"; }
+  std::filesystem::path data_file() const { return path_ / "data.txt"; }
   std::filesystem::path report_file() const { return path_ / "report.html"; }
   std::filesystem::path preview_file(std::int64_t iteration) const;
   std::filesystem::path checkpoint_file(std::int64_t iteration) const;
@@ -40,15 +40,31 @@ class RunFolder {
   // a run that could not read them and went back, are not counted and not touched.
   void prune_checkpoints(std::int64_t newest, std::int64_t keep) const;
 
-  // Appends one line to metrics.jsonl.
+  // Appends one line to metrics.jsonl. A line that cannot be written is kept, with a note for the user, and is
+  // written before the next one.
   void append_metrics(const std::string& json_line) const;
-  // Drops the lines of iterations after the given one, and a last line that was cut off.
+  // Brings metrics.jsonl to the disk. Error where lines cannot be written.
+  void sync_metrics() const;
+  // Drops the lines of iterations after the given one, and a last line that was cut off. Any other line that
+  // is not one of a run is an Error with its number.
   void truncate_metrics(std::int64_t last_iteration) const;
+
+  // What the run is trained on, in data.txt. check_data() is for a run that goes on: Error, with the first difference,
+  // where the names are others now. A run of an older version has no list yet, and gets one.
+  void record_data(const std::vector<std::string>& names) const;
+  void check_data(const std::vector<std::string>& names) const;
+  // Removes what killed programs left behind.
+  void sweep() const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
+  void write_metrics() const;
+
   std::filesystem::path path_;
+  mutable std::string unwritten_;            // lines of metrics.jsonl
+  mutable std::int64_t metrics_bytes_ = -1;  // of the lines that are written; -1: all that is there
+  mutable bool noted_ = false;               // the user knows that there are some
 };
 
 // What training runs of every task share: stopping them, continuing them, and what goes into their models.

@@ -47,6 +47,8 @@ class StyleTask : public TrainingTask {
   std::string data_text() const override { return fmt::format("{} photos", source_->count()); }
   std::vector<std::string> notes() const override { return trainer_.notes(); }
 
+  std::vector<std::string> data_names() const override { return names_of(*source_, config_.data.train); }
+
   void begin(const RunFolder& folder, std::int64_t done) override {
     folder_ = &folder;
     loader_.emplace(source_, loader_options(config_, done));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/training/run_folder.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -19,9 +20,10 @@ namespace {
 
 volatile std::sig_atomic_t stop_signal = 0;
 
+// A terminal that goes sends SIGHUP more than once, and often SIGTERM after it.
 void note_signal(int signal) {
-  if (stop_signal) std::_Exit(128 + signal);
-  stop_signal = signal;
+  if (signal != SIGHUP && stop_signal && stop_signal != SIGHUP) std::_Exit(128 + signal);
+  if (signal != SIGHUP || !stop_signal) stop_signal = signal;
 }
 
 }  // namespace
@@ -29,6 +31,7 @@ void note_signal(int signal) {
 SignalGuard::SignalGuard() {
   stop_signal = 0;
   for (std::size_t i = 0; i < kSignals.size(); ++i) before_[i] = std::signal(kSignals[i], note_signal);
+  if (before_.back() == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 
 SignalGuard::~SignalGuard() {
@@ -98,30 +101,45 @@ int TrainingLoop::execute() {
   }
   progress_.finish_line();
   if (saved_ != done_) save_checkpoint();
-  if (const std::string skipped = task_.skipped_summary(); !skipped.empty())
-    fmt::print(stderr, "{}\n", skipped);
+  if (const std::string skipped = task_.skipped_summary(); !skipped.empty()) say_text(stderr, skipped + "\n");
   return over_ ? finish() : stop();
 }
 
+// Previews and the report are for looking at: where they cannot be written the training goes on, with a note.
+bool TrainingLoop::attempt(const std::function<void()>& write) {
+  try {
+    write();
+    noted_ = false;
+    return true;
+  } catch (const Error& error) {
+    progress_.finish_line();
+    if (!noted_) say(stderr, "note: {}; the training goes on\n", std::string(error.what()));
+    noted_ = true;
+    return false;
+  }
+}
+
 int TrainingLoop::stop() {
-  write_report(folder_);
-  fmt::print("stopped after iteration {}; continue with: train_engine --resume {}\n", done_,
-             folder_.path().string());
+  attempt([&] { write_report(folder_); });
+  say(stdout, "stopped after iteration {}; continue with: train_engine --resume {}\n", done_,
+      folder_.path().string());
   return 130;
 }
 
 int TrainingLoop::finish() {
   if (run_.preview_every > 0 && previewed_ != done_) write_preview();
   const std::string lines = task_.finish(done_);
-  write_report(folder_);
+  folder_.sync_metrics();
+  const bool reported = attempt([&] { write_report(folder_); });
   std::string end;
   if (done_ < run_.iterations)
     end = fmt::format(
         ", then the time was up (train.minutes = {}); for more: train_engine --resume {} --set "
         "train.minutes={}",
         run_.minutes, folder_.path().string(), 2 * run_.minutes);
-  fmt::print("trained {} iterations{}\n  model   {}{}\n  report  {}\n", done_, end,
-             folder_.model_file().string(), lines, folder_.report_file().string());
+  say(stdout, "trained {} iterations{}\n  model   {}", done_, end, folder_.model_file().string());
+  say_text(stdout, lines);
+  say(stdout, "\n  report  {}\n", reported ? folder_.report_file().string() : "cannot be written");
   return 0;
 }
 
@@ -133,7 +151,7 @@ void TrainingLoop::iterate() {
     task_.step(iteration, with_norms, line);
   } catch (const NotFinite& found) {
     progress_.finish_line();
-    write_report(folder_);
+    attempt([&] { write_report(folder_); });
     throw stopped_run(folder_, iteration, saved_, found.what(), found.remedy());
   }
   done_ = iteration;
@@ -152,6 +170,13 @@ void TrainingLoop::log(MetricsLine& line, bool always) {
 }
 
 void TrainingLoop::save_checkpoint() {
+  // The lines up to a checkpoint are on the disk before it is; where they cannot be, the weights still come first.
+  std::string lost;
+  try {
+    folder_.sync_metrics();
+  } catch (const Error& error) {
+    lost = error.what();
+  }
   try {
     write_checkpoint(folder_.checkpoint_file(done_),
                      {.iteration = done_,
@@ -168,13 +193,18 @@ void TrainingLoop::save_checkpoint() {
   folder_.prune_checkpoints(done_, run_.keep_checkpoints);
   saved_ = done_;
   progress_.pause();
+  if (lost.empty()) return;
+  progress_.finish_line();
+  throw Error("iteration {}: {}; {}", done_, lost, last_checkpoint(folder_, saved_));
 }
 
 void TrainingLoop::write_preview() {
   const Image preview = task_.preview();
-  if (preview.height > 0) encode_image(folder_.preview_file(done_).string(), preview);
+  attempt([&] {
+    if (preview.height > 0) encode_image(folder_.preview_file(done_).string(), preview);
+    write_report(folder_);
+  });
   previewed_ = done_;
-  write_report(folder_);
   progress_.pause();
 }
 

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -41,8 +42,9 @@ class RunClock {
   double begin_, before_ = 0, limit_;
 };
 
-// Ctrl-C and termination end a run after the iteration at hand; asked twice, the program ends at once.
-// While it lives, SIGINT and SIGTERM are only noted. One at a time.
+// Ctrl-C, termination and the end of a terminal end a run after the iteration at hand; Ctrl-C or termination once more,
+// and the program ends at once. While it lives, SIGINT, SIGTERM and SIGHUP are only noted; a SIGHUP that was ignored,
+// as by nohup, stays so. One at a time.
 class SignalGuard {
  public:
   SignalGuard();
@@ -51,8 +53,8 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
 
  private:
-  static constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
-  std::array<void (*)(int), 2> before_;
+  static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+  std::array<void (*)(int), 3> before_;
 };
 
 // Whether a signal came since the guard was made.
@@ -104,6 +106,7 @@ class TrainingLoop {
   void log(MetricsLine& line, bool always);
   void save_checkpoint();
   void write_preview();
+  bool attempt(const std::function<void()>& write);
   int stop();
   int finish();
 
@@ -113,6 +116,7 @@ class TrainingLoop {
   TrainingTask& task_;
   const RunClock& clock_;
   Progress progress_;
+  bool noted_ = false;                          // the user knows that pictures and report cannot be written
   std::int64_t done_, saved_, previewed_ = -1;  // iterations: finished, in the newest checkpoint and preview
   bool over_;                                   // asked once per iteration, for the clock goes on
 };

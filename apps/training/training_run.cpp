@@ -5,10 +5,12 @@
 #include "apps/common/program.hpp"
 #include "apps/training/balance.hpp"
 #include "apps/training/run_folder.hpp"
+#include "apps/training/run_lock.hpp"
 #include "apps/training/training_loop.hpp"
 #include "apps/training/training_task.hpp"
 #include "engine/file_util.hpp"
 #include "engine/suggest.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -30,17 +32,17 @@ TrainConfig balanced(Context& context, const TrainConfig& config, DType dtype, c
   std::vector<std::string> found;
   for (const auto& term : result.loss.terms())
     found.push_back(fmt::format("{} {:.4g}", term.name, *term.weight));
-  fmt::print(stderr, "weights from shares: {}\n", listed(found));
+  say(stderr, "weights from shares: {}\n", listed(found));
   return result;
 }
 
 void announce(const TaskSetup& setup, TrainingTask& task) {
-  fmt::print(stderr, "{}, precision {}; {}; {} parameters; {:.0f} MiB planned for a step\n",
-             setup.context.description(), setup.config.train.precision, task.data_text(),
-             task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
-  for (const auto& note : task.notes()) fmt::print(stderr, "note: {}\n", note);
+  say(stderr, "{}, precision {}; {}; {} parameters; {:.0f} MiB planned for a step\n",
+      setup.context.description(), setup.config.train.precision, task.data_text(),
+      task.params().parameter_count(), static_cast<double>(task.arena_bytes()) / (1 << 20));
+  for (const auto& note : task.notes()) say(stderr, "note: {}\n", note);
   if (const std::string note = setup.context.tally().complaint(); !note.empty())
-    fmt::print(stderr, "note: {}\n", note);
+    say(stderr, "note: {}\n", note);
 }
 
 }  // namespace
@@ -52,12 +54,14 @@ int train(Context& context, const TrainConfig& config, const TrainOptions& optio
   resolved.train.precision = precision_name(context, dtype);
   if (resolved.task != Task::Style && resolved.optimizer.average == OptimizerConfig{}.average)
     resolved.optimizer.average = 0;  // it is for style networks
+  const RunLock lock(resolved.train.out);
   RunFolder::require_new(resolved.train.out);
   if (resolved.task == Task::Style && resolved.loss.balance == Balance::Gradient)
     resolved = balanced(context, resolved, dtype, options, clock);
   const TaskSetup setup{context, resolved, dtype, options.session};
   const auto task = make_task(setup);
   RunFolder folder = RunFolder::create(resolved);
+  folder.record_data(task->data_names());
   announce(setup, *task);
   return TrainingLoop(setup, std::move(folder), *task, 0, clock).execute();
 }
@@ -66,6 +70,8 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
            const TrainOptions& options) {
   require_same_results(overrides);
   RunFolder folder = RunFolder::open(run);
+  const RunLock lock(folder.path());
+  folder.sweep();
   const std::int64_t iterations = load_config(folder.config_file()).train.iterations;
   TrainConfig config = load_config(folder.config_file(), overrides);
   if (config.optimizer.schedule == Schedule::Cosine && config.train.iterations != iterations)
@@ -78,6 +84,7 @@ int resume(Context& context, const std::filesystem::path& run, const std::vector
   const DType dtype = choose_precision(context, config.train.precision);
   const TaskSetup setup{context, config, dtype, options.session, !folder.checkpoints().empty()};
   const auto task = make_task(setup);
+  folder.check_data(task->data_names());
   const auto info = restore(folder, task->params(), task->statistics());
   const std::int64_t done = info ? info->iteration : 0;
   if (info) clock.add(info->seconds);

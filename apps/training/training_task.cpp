@@ -22,4 +22,18 @@ LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch
   return options;
 }
 
+std::vector<std::string> names_of(const PhotoSource& source, const std::vector<std::string>& folders) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < source.count(); ++i) {
+    names.push_back(source.name(i));
+    for (std::string folder : folders) {
+      if (!folder.ends_with('/')) folder += '/';
+      if (!names.back().starts_with(folder)) continue;
+      names.back().erase(0, folder.size());
+      break;
+    }
+  }
+  return names;
+}
+
 }  // namespace chiaro

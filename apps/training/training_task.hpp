@@ -11,6 +11,7 @@
 #include "apps/training/config.hpp"
 #include "apps/training/run_folder.hpp"
 #include "engine/data/loader.hpp"
+#include "engine/data/photo_source.hpp"
 #include "engine/image/image.hpp"
 #include "engine/param_store.hpp"
 #include "engine/session_plan.hpp"
@@ -24,6 +25,9 @@ BatchOptions batch_options(const TrainConfig& config);
 
 // first_batch: how many batches the run has had.
 LoaderOptions loader_options(const TrainConfig& config, std::int64_t first_batch = 0);
+
+// The names of all photos; of those in folders without the folder.
+std::vector<std::string> names_of(const PhotoSource& source, const std::vector<std::string>& folders);
 
 // A line of metrics.jsonl.
 using MetricsLine = nlohmann::ordered_json;
@@ -67,6 +71,8 @@ class TrainingTask {
   virtual ParamStore* statistics() { return nullptr; }  // what else belongs into checkpoints
   virtual std::int64_t arena_bytes() = 0;               // memory of a step
   virtual std::string data_text() const = 0;            // for the user: "128 photos"
+  // Of the pictures to train on, in their order, from the folders of data.train on.
+  virtual std::vector<std::string> data_names() const { return {}; }
   virtual std::vector<std::string> notes() const { return {}; }
 
   // Called once, when the parameters have the values that the run begins or goes on with. The folder outlives

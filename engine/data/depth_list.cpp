@@ -49,6 +49,7 @@ std::vector<Line> read_id_file(const fs::path& path, double meters_per_unit) {
   std::istringstream file(read_text(path));
   std::string text;
   for (int number = 1; std::getline(file, text); ++number) {
+    if (number == 1 && text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // a byte order mark
     if (text.ends_with('\r')) text.pop_back();
     Line line = read_line(text, meters_per_unit);
     if (line.id.empty() || line.id.starts_with('#')) continue;

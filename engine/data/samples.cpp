@@ -1,12 +1,14 @@
 #include "engine/data/samples.hpp"
 
+#include "kernels/base/say.hpp"
+
 namespace chiaro {
 
 std::string bad_photo_text(const std::string& heading, const std::vector<BadPhoto>& bad, std::size_t lines) {
   if (bad.empty()) return "";
   std::string text = heading;
   const std::size_t shown = std::min(lines, bad.size());
-  for (std::size_t i = 0; i < shown; ++i) text += "\n  " + bad[i].reason;
+  for (std::size_t i = 0; i < shown; ++i) text += "\n  " + escaped(bad[i].reason);
   if (shown < bad.size()) text += fmt::format("\n  ... and {} more", bad.size() - shown);
   return text;
 }

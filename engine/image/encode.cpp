@@ -15,13 +15,12 @@ constexpr int kJpegQuality = 95;
 
 void append(void* bytes, void* data, int size) {
   const auto* begin = static_cast<const char*>(data);
-  static_cast<std::vector<char>*>(bytes)->insert(static_cast<std::vector<char>*>(bytes)->end(), begin,
-                                                 begin + size);
+  static_cast<std::string*>(bytes)->append(begin, static_cast<std::size_t>(size));
 }
 
 }  // namespace
 
-void encode_image(const std::string& path, const Image& image) {
+std::string encoded_image(const std::string& path, const Image& image) {
   require(image.height > 0 && image.width > 0 && (image.channels == 3 || image.channels == 4) &&
               static_cast<std::int64_t>(image.pixels.size()) == image.height * image.width * image.channels,
           "{}: cannot write a picture of {} x {} pixels with {} channels and {} bytes", path, image.width,
@@ -30,7 +29,7 @@ void encode_image(const std::string& path, const Image& image) {
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const int width = static_cast<int>(image.width), height = static_cast<int>(image.height);
-  std::vector<char> bytes;
+  std::string bytes;
   int written = 0;
   if (extension == ".png") {
     written = stbi_write_png_to_func(append, &bytes, width, height, image.channels, image.pixels.data(),
@@ -42,7 +41,11 @@ void encode_image(const std::string& path, const Image& image) {
     throw Error("{}: unknown picture extension '{}'; use .png, .jpg or .jpeg", path, extension);
   }
   if (!written) throw Error("{}: a picture of {} x {} pixels cannot be encoded", path, width, height);
-  write_text(path, {bytes.data(), bytes.size()});
+  return bytes;
+}
+
+void encode_image(const std::string& path, const Image& image) {
+  write_text(path, encoded_image(path, image));
 }
 
 }  // namespace chiaro

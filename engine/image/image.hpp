@@ -76,6 +76,8 @@ GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& nam
 // Writes a .png, .jpg or .jpeg file (extension in any case; JPEG quality 95, which has no alpha: RGBA
 // loses it). The file appears under its name only when it is complete; an older one is replaced.
 void encode_image(const std::string& path, const Image& image);
+// The bytes of that file.
+std::string encoded_image(const std::string& path, const Image& image);
 
 // ---- transforming (transform.cpp, grid.cpp, orientation.cpp) ----
 

@@ -10,8 +10,11 @@ namespace chiaro::h5 {
 
 static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 
-// HDF5 keeps the switch for its error printing per thread.
+// Before anything else. HDF5 keeps the switch for its error printing per thread; what it would do when the program
+// ends is not wanted, because it dies there when an allocation has failed.
 inline void silence() {
+  static const bool stays = H5dont_atexit() >= 0;
+  static_cast<void>(stays);
   thread_local const bool done = [] { return H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0; }();
   static_cast<void>(done);
 }

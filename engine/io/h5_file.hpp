@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 namespace chiaro {
 
 class InputFile;
+class NewFile;
 
 std::string shape_text(std::span<const std::int64_t> shape);  // "(3,3,3,64)"
 
@@ -110,9 +112,9 @@ class H5Reader {
 
 enum class H5Float { Half, Single, Double };
 
-// Writes one new file. It appears under its name, complete, when close() returns; until then it lies beside
-// it under a temporary name, which the destructor removes. Groups on the way to an object are made as needed
-// and keep the order of creation. No times are stored: the same calls give the same bytes.
+// Writes one new file, a NewFile: it appears under its name, complete, when close() returns; without that nothing is
+// left behind. Groups on the way to an object are made as needed and keep the order of creation. No times are
+// stored: the same calls give the same bytes.
 class H5Writer {
  public:
   explicit H5Writer(const std::filesystem::path& path);
@@ -159,9 +161,11 @@ class H5Writer {
   void write_attribute(const std::string& object, const std::string& name, std::int64_t stored_type,
                        std::int64_t space, std::int64_t memory_type, const void* value);
   std::int64_t id() const;
+  // After a call of HDF5 that has failed, or may have lost bytes: throws the reason.
+  void check(bool good) const;
 
-  std::filesystem::path path_, temporary_;
   std::string file_;
+  std::unique_ptr<NewFile> out_;
   H5Handle handle_;
 };
 

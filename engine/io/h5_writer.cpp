@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 #include "engine/file_util.hpp"
 #include "engine/io/h5_detail.hpp"
+#include "engine/io/h5_sink.hpp"
 #include "engine/io/half.hpp"
 #include "kernels/base/error.hpp"
 
@@ -49,21 +51,18 @@ std::vector<hsize_t> chunk_of(std::span<const std::int64_t> shape, std::int64_t 
 }  // namespace
 
 H5Writer::H5Writer(const std::filesystem::path& path)
-    : path_(path), temporary_(temporary_beside(path)), file_(path.string()) {
+    : file_(path.string()), out_(std::make_unique<NewFile>(path)) {
   h5::silence();
   const H5Handle creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_link_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  const H5Handle access(H5Pcreate(H5P_FILE_ACCESS));
-  H5Pset_file_locking(access.get(), false, true);
-  handle_ = H5Handle(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()));
-  if (!handle_)
-    throw Error("{}: cannot be written: check the rights on its folder and the free space", file_);
+  handle_ = h5::create_file(*out_, creation.get());
 }
 
-H5Writer::~H5Writer() {
-  if (temporary_.empty()) return;
-  handle_ = H5Handle();
-  remove_quietly(temporary_);
+H5Writer::~H5Writer() = default;
+
+void H5Writer::check(bool good) const {
+  out_->check();
+  if (!good) throw std::bad_alloc();  // nothing else is left: the disk is not HDF5's business
 }
 
 std::int64_t H5Writer::id() const {
@@ -81,6 +80,7 @@ void H5Writer::group(const std::string& name) {
     const std::string part = path.substr(0, end);
     if (part != "/" && H5Lexists(id(), part.c_str(), H5P_DEFAULT) <= 0) {
       const H5Handle made(H5Gcreate2(id(), part.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT));
+      out_->check();
       if (!made) throw Error("{}: group '{}' cannot be made", file_, part);
     }
     if (end == std::string::npos) return;
@@ -101,6 +101,7 @@ H5Handle H5Writer::create_dataset(const std::string& name, std::int64_t type,
   const H5Handle space = dataspace(shape);
   H5Handle dataset(
       H5Dcreate2(id(), path.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT));
+  out_->check();
   if (!dataset) throw Error("{}: dataset '{}' cannot be made (written twice?)", file_, path);
   return dataset;
 }
@@ -111,9 +112,7 @@ void H5Writer::write(const std::string& name, std::int64_t stored_type, std::int
   require(count == count_of(shape), "{}: dataset '{}' of shape {} given {} values", file_, name,
           shape_text(shape), count);
   const H5Handle dataset = create_dataset(name, stored_type, shape, element_bytes, gzip);
-  if (count > 0 && H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-    throw Error("{}: dataset '{}' cannot be written (disk full?)", file_, h5::absolute(name));
-  }
+  check(count == 0 || H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
 }
 
 void H5Writer::floats(const std::string& dataset, std::span<const std::int64_t> shape,
@@ -181,16 +180,16 @@ void H5Writer::write_byte_rows(const std::string& dataset, std::int64_t first, s
           first, first + count - 1, path, rows, count_of(std::span(shape).subspan(1)));
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr);
   const H5Handle memory(H5Screate_simple(rank, extent.data(), nullptr));
-  if (H5Dwrite(handle.get(), H5T_NATIVE_UINT8, memory.get(), space.get(), H5P_DEFAULT, values.data()) < 0) {
-    throw Error("{}: dataset '{}' cannot be written (disk full?)", file_, path);
-  }
+  check(H5Dwrite(handle.get(), H5T_NATIVE_UINT8, memory.get(), space.get(), H5P_DEFAULT, values.data()) >= 0);
 }
 
 void H5Writer::write_attribute(const std::string& object, const std::string& name, std::int64_t stored_type,
                                std::int64_t space, std::int64_t memory_type, const void* value) {
   const H5Handle handle(H5Acreate_by_name(id(), h5::absolute(object).c_str(), name.c_str(), stored_type,
                                           space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-  if (!handle || H5Awrite(handle.get(), memory_type, value) < 0) {
+  const bool written = handle && H5Awrite(handle.get(), memory_type, value) >= 0;
+  out_->check();
+  if (!written) {
     throw Error("{}: attribute '{}' of '{}' cannot be written", file_, name, h5::absolute(object));
   }
 }
@@ -229,9 +228,8 @@ void H5Writer::attribute(const std::string& object, const std::string& name, std
 void H5Writer::close() {
   const bool flushed = H5Fflush(id(), H5F_SCOPE_GLOBAL) >= 0;
   const bool closed = H5Fclose(handle_.release()) >= 0;
-  if (!flushed || !closed) throw Error("{}: cannot be completed (disk full?)", file_);
-  const std::filesystem::path temporary = std::exchange(temporary_, {});
-  commit_file(temporary, path_);
+  check(flushed && closed);
+  out_->commit();
 }
 
 }  // namespace chiaro

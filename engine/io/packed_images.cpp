@@ -1,9 +1,10 @@
 #include "engine/io/packed_images.hpp"
 
 #include <array>
+#include <new>
 
-#include "engine/file_util.hpp"
 #include "engine/io/h5_detail.hpp"
+#include "engine/io/h5_sink.hpp"
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
@@ -11,15 +12,6 @@ namespace {
 
 constexpr const char* kImagesFormat = "chiaro_images";
 constexpr std::int64_t kImagesVersion = 1;
-
-// Every HDF5 call of the writer goes through here.
-template <class Result>
-Result checked(Result result, const std::filesystem::path& path, const char* action) {
-  if (result < 0) {
-    throw Error("{}: HDF5 cannot {}; check the free space and the folder", path.string(), action);
-  }
-  return result;
-}
 
 void check_format(const H5Reader& reader) {
   const bool marked = reader.has_attribute("/", "format") && reader.has_attribute("/", "version");
@@ -68,28 +60,28 @@ Image PackedImages::read(std::int64_t index) const {
 }
 
 PackedImagesWriter::PackedImagesWriter(const std::filesystem::path& path, std::int64_t size)
-    : path_(path), temporary_(temporary_beside(path)), size_(size) {
+    : path_(path), size_(size), out_(path) {
   require(size > 0, "{}: pictures of {} x {} pixels cannot be packed", path.string(), size, size);
   h5::silence();
-  file_ = H5Handle(checked(H5Fcreate(temporary_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT), path_,
-                           "create the file"));
+  file_ = h5::create_file(out_, H5P_DEFAULT);
   const auto side = static_cast<hsize_t>(size);
   const std::array<hsize_t, 4> none{0, side, side, 3}, unlimited{H5S_UNLIMITED, side, side, 3};
   const std::array<hsize_t, 4> chunk{1, side, side, 3};
-  const H5Handle space(
-      checked(H5Screate_simple(4, none.data(), unlimited.data()), path_, "describe the pictures"));
-  const H5Handle properties(checked(H5Pcreate(H5P_DATASET_CREATE), path_, "describe the pictures"));
-  checked(H5Pset_chunk(properties.get(), 4, chunk.data()), path_, "describe the pictures");
-  checked(H5Pset_obj_track_times(properties.get(), false), path_, "describe the pictures");
+  const H5Handle space(checked(H5Screate_simple(4, none.data(), unlimited.data())));
+  const H5Handle properties(checked(H5Pcreate(H5P_DATASET_CREATE)));
+  checked(H5Pset_chunk(properties.get(), 4, chunk.data()));
+  checked(H5Pset_obj_track_times(properties.get(), false));
   images_ = H5Handle(checked(H5Dcreate2(file_.get(), "images", H5T_STD_U8LE, space.get(), H5P_DEFAULT,
-                                        properties.get(), H5P_DEFAULT),
-                             path_, "create dataset '/images'"));
+                                        properties.get(), H5P_DEFAULT)));
 }
 
-PackedImagesWriter::~PackedImagesWriter() {
-  images_ = {};
-  file_ = {};
-  remove_quietly(temporary_);
+PackedImagesWriter::~PackedImagesWriter() = default;
+
+template <class Result>
+Result PackedImagesWriter::checked(Result result) const {
+  out_.check();
+  if (result < 0) throw std::bad_alloc();  // nothing else is left: the disk is not HDF5's business
+  return result;
 }
 
 void PackedImagesWriter::append(const Image& image, const std::string& name) {
@@ -99,49 +91,43 @@ void PackedImagesWriter::append(const Image& image, const std::string& name) {
   const auto side = static_cast<hsize_t>(size_), index = static_cast<hsize_t>(count());
   const std::array<hsize_t, 4> grown{index + 1, side, side, 3}, start{index, 0, 0, 0},
       extent{1, side, side, 3};
-  checked(H5Dset_extent(images_.get(), grown.data()), path_, "enlarge dataset '/images'");
-  const H5Handle file_space(checked(H5Dget_space(images_.get()), path_, "enlarge dataset '/images'"));
+  checked(H5Dset_extent(images_.get(), grown.data()));
+  const H5Handle file_space(checked(H5Dget_space(images_.get())));
   checked(
-      H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr),
-      path_, "enlarge dataset '/images'");
-  const H5Handle memory_space(checked(H5Screate_simple(4, extent.data(), nullptr), path_, "write a picture"));
+      H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr));
+  const H5Handle memory_space(checked(H5Screate_simple(4, extent.data(), nullptr)));
   checked(H5Dwrite(images_.get(), H5T_NATIVE_UINT8, memory_space.get(), file_space.get(), H5P_DEFAULT,
-                   image.pixels.data()),
-          path_, "write a picture");
+                   image.pixels.data()));
   names_.push_back(name);
 }
 
 void PackedImagesWriter::close() {
   require(!names_.empty(), "{}: there is no picture to write", path_.string());
-  const char* action = "write the names";
-  const H5Handle text(checked(H5Tcopy(H5T_C_S1), path_, action));
-  checked(H5Tset_size(text.get(), H5T_VARIABLE), path_, action);
-  checked(H5Tset_cset(text.get(), H5T_CSET_UTF8), path_, action);
+  const H5Handle text(checked(H5Tcopy(H5T_C_S1)));
+  checked(H5Tset_size(text.get(), H5T_VARIABLE));
+  checked(H5Tset_cset(text.get(), H5T_CSET_UTF8));
   std::vector<const char*> pointers;
   for (const std::string& name : names_) pointers.push_back(name.c_str());
   const hsize_t number = names_.size();
-  const H5Handle list(checked(H5Screate_simple(1, &number, nullptr), path_, action));
-  const H5Handle properties(checked(H5Pcreate(H5P_DATASET_CREATE), path_, action));
-  checked(H5Pset_obj_track_times(properties.get(), false), path_, action);
+  const H5Handle list(checked(H5Screate_simple(1, &number, nullptr)));
+  const H5Handle properties(checked(H5Pcreate(H5P_DATASET_CREATE)));
+  checked(H5Pset_obj_track_times(properties.get(), false));
   const H5Handle names(checked(
-      H5Dcreate2(file_.get(), "names", text.get(), list.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
-      path_, action));
-  checked(H5Dwrite(names.get(), text.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), path_, action);
+      H5Dcreate2(file_.get(), "names", text.get(), list.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT)));
+  checked(H5Dwrite(names.get(), text.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()));
 
-  action = "write the attributes";
-  const H5Handle scalar(checked(H5Screate(H5S_SCALAR), path_, action));
-  const H5Handle format(checked(
-      H5Acreate2(file_.get(), "format", text.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT), path_, action));
-  checked(H5Awrite(format.get(), text.get(), &kImagesFormat), path_, action);
+  const H5Handle scalar(checked(H5Screate(H5S_SCALAR)));
+  const H5Handle format(
+      checked(H5Acreate2(file_.get(), "format", text.get(), scalar.get(), H5P_DEFAULT, H5P_DEFAULT)));
+  checked(H5Awrite(format.get(), text.get(), &kImagesFormat));
   const H5Handle version(
-      checked(H5Acreate2(file_.get(), "version", H5T_STD_I64LE, scalar.get(), H5P_DEFAULT, H5P_DEFAULT),
-              path_, action));
-  checked(H5Awrite(version.get(), H5T_NATIVE_INT64, &kImagesVersion), path_, action);
+      checked(H5Acreate2(file_.get(), "version", H5T_STD_I64LE, scalar.get(), H5P_DEFAULT, H5P_DEFAULT)));
+  checked(H5Awrite(version.get(), H5T_NATIVE_INT64, &kImagesVersion));
 
-  checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL), path_, "write the file");
+  checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
   images_ = {};
-  file_ = {};
-  commit_file(temporary_, path_);
+  checked(H5Fclose(file_.release()));
+  out_.commit();
 }
 
 }  // namespace chiaro

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/file_util.hpp"
 #include "engine/image/image.hpp"
 #include "engine/io/h5_file.hpp"
 
@@ -34,8 +35,9 @@ class PackedImages {
   std::vector<std::string> names_;
 };
 
-// Writes such a file, picture by picture; how many there will be need not be known before. The file appears
-// under its name when close() returns; without it nothing is left behind. Used by one thread.
+// Writes such a file, picture by picture; how many there will be need not be known before. Each goes to the disk at
+// once, into a NewFile: the whole may be larger than the memory. The file appears under its name when close()
+// returns; without it nothing is left behind. Used by one thread.
 class PackedImagesWriter {
  public:
   PackedImagesWriter(const std::filesystem::path& path, std::int64_t size);
@@ -50,9 +52,14 @@ class PackedImagesWriter {
   void close();
 
  private:
-  std::filesystem::path path_, temporary_;
+  // Throws after a call of HDF5 that has failed, or may have lost bytes.
+  template <class Result>
+  Result checked(Result result) const;
+
+  std::filesystem::path path_;
   std::int64_t size_;
   std::vector<std::string> names_;
+  NewFile out_;
   H5Handle file_, images_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "kernels/base/context.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 
@@ -37,11 +38,10 @@ std::unique_ptr<Plan> make_first_supported(Context& context, const char* op, con
     std::string refusal;
     auto plan = entry.make(context, problem, refusal);
     if (plan) {
-      if (log)
-        fmt::print(stderr, "dispatch: {} {}: {} ({})\n", op, problem_text, entry.name, plan->details());
+      if (log) say(stderr, "dispatch: {} {}: {} ({})\n", op, problem_text, entry.name, plan->details());
       return plan;
     }
-    if (log) fmt::print(stderr, "dispatch: {} {}: not {}: {}\n", op, problem_text, entry.name, refusal);
+    if (log) say(stderr, "dispatch: {} {}: not {}: {}\n", op, problem_text, entry.name, refusal);
     refusals += fmt::format("{}{}: {}", refusals.empty() ? "" : "; ", entry.name, refusal);
   }
   if (refusals.empty())

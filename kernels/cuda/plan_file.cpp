@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 #include "kernels/cuda/cudnn_library.hpp"
 
 namespace chiaro::cudnn {
@@ -56,7 +57,7 @@ void PlanFile::put(const std::string& key, const std::string& json) {
   out.close();
   if (out) fs::rename(draft, path_, failure);
   if ((!out || failure) && !reported_) {
-    fmt::print(stderr, "note: {}: cannot be written; plans will be measured again next time\n", path_);
+    say(stderr, "note: {}: cannot be written; plans will be measured again next time\n", path_);
     reported_ = true;
   }
 }

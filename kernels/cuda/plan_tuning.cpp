@@ -7,6 +7,7 @@
 #include "kernels/base/context.hpp"
 #include "kernels/base/error.hpp"
 #include "kernels/base/memory.hpp"
+#include "kernels/base/say.hpp"
 #include "kernels/cuda/check.hpp"
 #include "kernels/cuda/device_context.hpp"
 
@@ -72,7 +73,7 @@ std::unique_ptr<cudnn::Plan> fastest_plan(DeviceContext& device, const std::stri
     try {
       const float ms = time_ms(device, *plan, tensors);
       if (log_enabled("tune"))
-        fmt::print(stderr, "tune: {}: engine {}, {:.1f} us\n", key, plan->engine().index, 1e3 * ms);
+        say(stderr, "tune: {}: engine {}, {:.1f} us\n", key, plan->engine().index, 1e3 * ms);
       if (ms >= best_ms) continue;
       best_ms = ms;
       best = std::move(plan);

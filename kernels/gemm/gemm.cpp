@@ -5,6 +5,7 @@
 
 #include "kernels/base/blocks.hpp"
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/say.hpp"
 #include "kernels/gemm/gemm_reference.hpp"
 
 namespace chiaro::gemm {
@@ -61,8 +62,7 @@ const Impl& choose(const Args& args) {
     if (!forced.empty() && forced != impl.name) continue;
     const std::string refusal = impl.supports(args);
     if (log)
-      fmt::print(stderr, "dispatch: gemm {}: {}{}\n", describe(args), refusal.empty() ? impl.name : "not ",
-                 refusal);
+      say(stderr, "dispatch: gemm {}: {}{}\n", describe(args), refusal.empty() ? impl.name : "not ", refusal);
     if (refusal.empty()) return impl;
     if (!forced.empty())
       throw Error("CHIARO_IMPL=gemm:{}: {} cannot run: {}", forced, describe(args), refusal);

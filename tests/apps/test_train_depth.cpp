@@ -61,8 +61,8 @@ TEST_CASE("train_engine depth: a run leaves metrics, validations, previews, chec
   const auto result = tiny.train({"optimizer.decay_every=6"});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   CHECK(contains(result.err, "; 6 pairs to train on, 3 to validate; "));
-  CHECK(names_in(tiny.run()) ==
-        Words{"checkpoints", "config.toml", "metrics.jsonl", "model.h5", "previews", "report.html"});
+  CHECK(names_in(tiny.run()) == Words{"checkpoints", "config.toml", "data.txt", "metrics.jsonl", "model.h5",
+                                      "previews", "report.html"});
   CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000008.h5", "000012.h5"});
   CHECK(names_in(tiny.run() + "/previews") == Words{"000005.png", "000010.png", "000012.png"});
 

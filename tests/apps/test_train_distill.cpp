@@ -46,8 +46,8 @@ TEST_CASE("train_engine distill: a run leaves metrics, validations, checkpoints,
   const auto result = tiny.train();
   REQUIRE_MESSAGE(result.status == 0, result.err);
   CHECK(contains(result.err, "; 6 photos to train on, 3 to validate; "));
-  CHECK(names_in(tiny.run()) ==
-        Words{"checkpoints", "config.toml", "metrics.jsonl", "model.h5", "previews", "report.html"});
+  CHECK(names_in(tiny.run()) == Words{"checkpoints", "config.toml", "data.txt", "metrics.jsonl", "model.h5",
+                                      "previews", "report.html"});
   CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000008.h5", "000012.h5"});
 
   const auto steps = with_key(tiny.run(), "total");

@@ -23,8 +23,8 @@ TEST_CASE("train_engine: a run leaves configuration, metrics, previews, checkpoi
   CHECK(result.status == 0);
   CHECK(result.out == "trained 12 iterations\n  model   " + tiny.run() + "/model.h5\n  report  " +
                           tiny.run() + "/report.html\n");
-  CHECK(names_in(tiny.run()) ==
-        Words{"checkpoints", "config.toml", "metrics.jsonl", "model.h5", "previews", "report.html"});
+  CHECK(names_in(tiny.run()) == Words{"checkpoints", "config.toml", "data.txt", "metrics.jsonl", "model.h5",
+                                      "previews", "report.html"});
   CHECK(names_in(tiny.run() + "/checkpoints") == Words{"000008.h5", "000012.h5"});
   CHECK(names_in(tiny.run() + "/previews") == Words{"000005.png", "000010.png", "000012.png"});
 

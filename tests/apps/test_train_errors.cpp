@@ -187,7 +187,7 @@ TEST_CASE("train_engine: a run folder that cannot be made") {
   const TinyTraining tiny;
   const std::string out = tiny.write("file", "") + "/run";
   const auto text = refusal(tiny.fresh({"train.out=" + out}));
-  CHECK(contains(text, out + "/previews: the folder cannot be made: Not a directory\n"));
+  CHECK(contains(text, out + ": the folder cannot be made: Not a directory\n"));
 }
 
 TEST_CASE("train_engine: a loss that is not finite stops the run and keeps the last checkpoint") {

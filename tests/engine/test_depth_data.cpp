@@ -99,6 +99,11 @@ TEST_CASE("depth list: ids in order, own scales, and what is missing is skipped 
   CHECK(list.skipped()[2].reason == place + "7: 'b x' is not an id, or an id and its meters per unit");
   CHECK(DepthList(folder.path(), "", 0.001).count() == 3);
 
+  folder.write("marked.txt",
+               "\xef\xbb\xbf"
+               "a\n");  // as editors of Windows begin a text
+  CHECK(DepthList(folder.path(), "marked.txt", 0.001).name(0) == "a");
+
   folder.write("none.txt", "gone\n");
   CHECK(error_of([&] { DepthList(folder.path(), "none.txt", 1); }) ==
         folder / "none.txt: no pair of a photo and a depth map; the first: " + folder / "none.txt:1: " +
