@@ -54,6 +54,8 @@ includes 'cuda|cudnn|cublas|curand|nvrtc|nvToolsExt|dnnl|oneapi/dnnl' "${present
   report "device libraries belong to kernels"
 includes 'hdf5|H5[A-Z]?[a-z]*public|H5Cpp' "${present[@]}" | outside 'engine/io/' | report "HDF5 belongs to engine/io"
 includes 'stb(/|_)' "${present[@]}" | outside 'engine/image/' | report "stb belongs to engine/image"
+includes 'jpeglib|jerror|png\.h|lcms2|webp/' "${present[@]}" | outside 'engine/image/' |
+  report "picture decoders belong to engine/image"
 
 find "${present[@]}" -type f \( -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' \) \
   -exec awk 'END { if (NR > 600) print FILENAME ": " NR " lines" }' {} \; | report "files of more than 600 lines"

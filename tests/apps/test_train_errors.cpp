@@ -151,7 +151,7 @@ TEST_CASE("train_engine: photos") {
     const auto result = tiny.train({"data.shuffle=false"});
     CHECK(result.status == 1);
     CHECK(contains(result.err, "\ntrain_engine: photos: none of 8 photos in a row can be used; the first: " +
-                                   photos + "/0.png: not a JPEG, PNG or BMP picture"));
+                                   photos + "/0.png: not a JPEG, PNG, WebP or BMP picture"));
     CHECK(tiny.train({"data.shuffle=false"}).status == 1);  // the folder is not taken
   }
 }
@@ -165,7 +165,7 @@ TEST_CASE("train_engine: the style picture") {
   }
   SUBCASE("no picture") {
     tiny.write("style.png", "<html>");
-    CHECK(contains(refusal(tiny.fresh()), style + ": not a JPEG, PNG or BMP picture"));
+    CHECK(contains(refusal(tiny.fresh()), style + ": not a JPEG, PNG, WebP or BMP picture"));
   }
   SUBCASE("too small") {
     tiny.add_picture("style.png", 31, 64);

@@ -200,7 +200,8 @@ TEST_CASE("loader: bad photos are replaced the same way every time and reported 
   const std::vector<BadPhoto> bad = loader.bad_photos();
   REQUIRE(bad.size() == 2);
   CHECK(bad[0].name == folder / "b.png");
-  CHECK(bad[0].reason == folder / "b.png: not a JPEG, PNG or BMP picture (found text); convert or remove it");
+  CHECK(bad[0].reason ==
+        folder / "b.png: not a JPEG, PNG, WebP or BMP picture (found text); convert or remove it");
   CHECK(bad[1].reason == folder /
                              "d.png: 40 x 1 pixels are too narrow a picture to train on (at most 16:1); "
                              "cut it or remove it");
@@ -226,7 +227,7 @@ TEST_CASE("loader: other failures than bad photos come out of next as they are")
    public:
     std::int64_t count() const override { return 1; }
     std::string name(std::int64_t) const override { return "x"; }
-    Image read(std::int64_t) const override { throw std::bad_alloc(); }
+    Image read(std::int64_t, std::int64_t) const override { throw std::bad_alloc(); }
   };
   Loader loader(std::make_shared<BrokenSource>(), loader_options(1));
   CHECK_THROWS_AS(loader.next(), std::bad_alloc);
