@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/io/file_kind.hpp"
+#include "engine/io/trial.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/error.hpp"
 #include "layers/networks/networks.hpp"
@@ -14,7 +15,6 @@
 #include "weights_import/matconvnet_upproj.hpp"
 #include "weights_import/matconvnet_vgg.hpp"
 #include "weights_import/network_imports.hpp"
-#include "weights_import/trial.hpp"
 
 namespace chiaro {
 namespace {

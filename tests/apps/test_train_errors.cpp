@@ -144,7 +144,7 @@ TEST_CASE("train_engine: photos") {
     fs::remove_all(photos);
     tiny.write("photos/readme.txt", "none here");
     CHECK(refusal(tiny.fresh()) ==
-          photos + ": no photos found; looked for .jpg, .jpeg, .png and .bmp files in it and below\n");
+          photos + ": no photos found; looked for .jpg, .jpeg, .png, .webp and .bmp files in it and below\n");
   }
   SUBCASE("none that can be read") {
     for (const std::string& name : names_in(photos)) tiny.write("photos/" + name, "no picture");

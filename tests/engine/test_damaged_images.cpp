@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "engine/data/depth_list.hpp"
+#include "engine/data/photo_source.hpp"
 #include "tests/support/picture_bytes.hpp"
 #include "tests/support/real_data.hpp"
 
@@ -132,6 +132,8 @@ TEST_CASE("damaged images: files that went wrong before") {
   CHECK(
       refusal_of(bytes("crash_dht_11.jpg")) ==
       "p: damaged or unusual JPEG (decoder: Bogus Huffman table definition); fetch it again or save it as a plain JPEG or PNG");
+  for (const char* name : {"packed_crash.h5", "packed_hang.h5"})
+    CHECK_THROWS_WITH_AS(open_photo_source({(cases / name).string()}), doctest::Contains(name), Error);
   const Image upright = decode_bytes(bytes("exif6_in_png.png"));
   CHECK(upright.width == 96);
   CHECK(upright.height == 128);

@@ -73,12 +73,25 @@ TEST_CASE("photo list: sorted, recursive, by extension, without hidden files") {
   CHECK(list_photos({folder / "b/d/", folder / "b/d"}).size() == 2);
 }
 
+TEST_CASE("photo list: links to folders are followed, loops are not; other kinds are counted") {
+  const PictureFolder folder;
+  for (const char* name : {"real/a.jfif", "real/b.jpe", "real/c.webp", "in/x.HEIC", "in/y.gif", "in/z.gif"})
+    folder.write(name, "x");
+  std::filesystem::create_directory_symlink(folder / "real", folder / "in/link");
+  std::filesystem::create_directory_symlink(folder / "in", folder / "real/back");
+  std::string left_out;
+  CHECK(list_photos({folder / "in"}, &left_out) ==
+        Paths{folder / "in/link/a.jfif", folder / "in/link/b.jpe", folder / "in/link/c.webp"});
+  CHECK(left_out == "2 .gif, 1 .heic");
+}
+
 TEST_CASE("photo list: errors say what was looked for") {
   const PictureFolder folder;
   folder.write("notes.txt", "x");
   CHECK_THROWS_WITH_AS(
       list_photos({folder.path()}),
-      (folder.path() + ": no photos found; looked for .jpg, .jpeg, .png and .bmp files in it and below")
+      (folder.path() +
+       ": no photos found; looked for .jpg, .jpeg, .png, .webp and .bmp files in it and below")
           .c_str(),
       Error);
   CHECK_THROWS_WITH_AS(list_photos({"/no/such/folder"}),
