@@ -97,14 +97,19 @@ class JpegDecoder {
     info_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = on_error;
     errors_.base.emit_message = on_message;
-    guarded([&] {
-      jpeg_create_decompress(&info_);
-      info_.client_data = bytes_.data();
-      info_.progress = &progress_;
-      jpeg_mem_src(&info_, bytes_.data(), static_cast<unsigned long>(bytes_.size()));
-      jpeg_save_markers(&info_, JPEG_APP0 + 2, 0xFFFF);
-      jpeg_read_header(&info_, TRUE);
-    });
+    try {
+      guarded([&] {
+        jpeg_create_decompress(&info_);
+        info_.client_data = bytes_.data();
+        info_.progress = &progress_;
+        jpeg_mem_src(&info_, bytes_.data(), static_cast<unsigned long>(bytes_.size()));
+        jpeg_save_markers(&info_, JPEG_APP0 + 2, 0xFFFF);
+        jpeg_read_header(&info_, TRUE);
+      });
+    } catch (...) {  // no destructor follows
+      jpeg_destroy_decompress(&info_);
+      throw;
+    }
     errors_.in_scan = true;
   }
   JpegDecoder(const JpegDecoder&) = delete;
