@@ -8,7 +8,8 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libstb-dev libtomlplusplus-dev
-          libcli11-dev libfmt-dev doctest-dev libexif-dev nlohmann-json3-dev libzip-dev zlib1g-dev libssl-dev libcurl4-openssl-dev)
+          libcli11-dev libfmt-dev doctest-dev libexif-dev libjpeg-dev libpng-dev liblcms2-dev libwebp-dev
+          nlohmann-json3-dev libzip-dev zlib1g-dev libssl-dev libcurl4-openssl-dev)
 
 case "${1:-}" in
   '') ;;

@@ -36,7 +36,10 @@ struct Outcome {
 
 Outcome prepare(const std::string& path, std::int64_t size) {
   try {
-    return {chiaro::center_crop(chiaro::fit_short_side(chiaro::read_photo(path), size, path), size), ""};
+    return {chiaro::center_crop(chiaro::fit_short_side(
+                                    chiaro::read_photo(path, chiaro::short_side_to_decode(size)), size, path),
+                                size),
+            ""};
   } catch (const std::exception& error) {  // none may leave a parallel loop
     return {{}, error.what()};
   }

@@ -6,9 +6,9 @@
 int main(int argc, char** argv) {
   chiaro::StylizeOptions options;
   CLI::App app{
-      "Restyles pictures (JPEG, PNG, BMP) with a trained network. A result has the size of its picture and\n"
-      "keeps its transparency; color profiles and other metadata are not kept, and the orientation that a\n"
-      "camera noted is applied to the pixels.\n"
+      "Restyles pictures (JPEG, PNG, WebP, BMP) with a trained network. A result has the size of its picture and\n"
+      "keeps its transparency. Color profiles and the orientation that a camera noted are applied to the\n"
+      "pixels: results are sRGB. Other metadata are not kept.\n"
       "Examples:\n"
       "  stylize_engine --style wave photo.jpg -o wave.png\n"
       "  stylize_engine --style wave=0.6,the_scream=0.4 photo.jpg -o mixed.png\n"
@@ -18,8 +18,7 @@ int main(int argc, char** argv) {
   app.footer(
       "All pictures are checked before the first one is worked on. Those that cannot be styled are named on\n"
       "standard error and the others finished; the exit status is 0 only if every picture was styled.");
-  app.add_option("INPUT", options.inputs, "pictures, or folders to search for .jpg, .jpeg, .png and .bmp")
-      ->required();
+  app.add_option("INPUT", options.inputs, "pictures, or folders to search for them")->required();
   app.add_option("--model", options.model, "weights file, or the name of a model that comes with chiaro")
       ->capture_default_str()
       ->type_name("FILE|NAME");
@@ -32,8 +31,11 @@ int main(int argc, char** argv) {
          "the same names")
       ->required()
       ->type_name("FILE|FOLDER");
-  app.add_option("--format", options.format, "of all results; default: that of the picture (BMP: png)")
+  app.add_option("--format", options.format, "of all results; default: that of the picture (WebP, BMP: png)")
       ->check(CLI::IsMember({"png", "jpg"}));
+  app.add_option("--quality", options.jpeg_quality, "of results in JPEG")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
   app.add_option("--max-size", options.max_size, "scale larger pictures down to this long side, in pixels")
       ->check(CLI::Range(16, 65536))
       ->type_name("PIXELS");

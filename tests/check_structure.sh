@@ -54,6 +54,8 @@ includes 'cuda|cudnn|cublas|curand|nvrtc|nvToolsExt|dnnl|oneapi/dnnl' "${present
   report "device libraries belong to kernels"
 includes 'hdf5|H5[A-Z]?[a-z]*public|H5Cpp' "${present[@]}" | outside 'engine/io/' | report "HDF5 belongs to engine/io"
 includes 'stb(/|_)' "${present[@]}" | outside 'engine/image/' | report "stb belongs to engine/image"
+includes 'jpeglib|jerror|png\.h|lcms2|webp/' "${present[@]}" | outside 'engine/image/' |
+  report "picture decoders belong to engine/image"
 
 { grep -rn "${sources[@]}" 'getenv(' kernels engine layers weights_import apps 2>/dev/null || true; } |
   outside 'apps/common/environment\.cpp' | report "the environment is read by apps/common/environment"

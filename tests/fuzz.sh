@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of foreign weight files: builds tests/fuzz with Clang in build/fuzz and runs every harness on its
+# Fuzzes the readers of foreign weight files and pictures: builds tests/fuzz with Clang in build/fuzz and runs every harness on its
 # seeds, two at a time. A finding is printed and left in build/fuzz/findings; exit status 1.
-#   tests/fuzz.sh [SECONDS [HARNESS...]]     default: 20 seconds each of all five
-# hdf5 is slow: each input costs processes (weights_import/trial.hpp), whose faults in the HDF5 library are contained.
+#   tests/fuzz.sh [SECONDS [HARNESS...]]     default: 20 seconds each of all six
+# hdf5 is slow: each input costs processes (engine/io/trial.hpp), whose faults in the HDF5 library are contained.
 # What a reader may allocate is bounded: 2x the largest input plus 64 MB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-20}
 shift || true
 harnesses=("$@")
-((${#harnesses[@]})) || harnesses=(torch numpy safetensors mat hdf5)
+((${#harnesses[@]})) || harnesses=(torch numpy safetensors mat hdf5 picture)
 readonly max_input=100000
 
 apps/install_dependencies.sh --tests

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "engine/io/trial.hpp"
 #include "kernels/base/error.hpp"
 #include "layers/networks/networks.hpp"
 #include "weights_import/files/hdf5_file.hpp"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 
@@ -55,11 +56,15 @@ void append_folder(const fs::path& folder, const fs::path& output, const std::st
   const fs::path results = fs::weakly_canonical(output);
   const bool nested = is_below(results, fs::weakly_canonical(folder));
   const std::size_t before = jobs.size();
-  for (const std::string& photo : list_photos({folder.string()})) {
+  std::string left_out;
+  for (const std::string& photo : list_photos({folder.string()}, &left_out)) {
     if (nested && is_below(fs::weakly_canonical(photo), results)) continue;
     const fs::path name = fs::path(photo).lexically_relative(folder);
     jobs.push_back({photo, (output / result_name(name, format)).string()});
   }
+  if (!left_out.empty())
+    fmt::print(stderr, "stylize_engine: {}: left out pictures of kinds that are not read: {}\n",
+               folder.string(), left_out);
   if (jobs.size() == before)
     throw Error("{}: all pictures in it lie in the output folder {}", folder.string(), output.string());
 }

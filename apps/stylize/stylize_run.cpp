@@ -103,9 +103,11 @@ Image style(PictureStyler& styler, const Image& picture, const fs::path& file) {
   return result;
 }
 
-void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
+// notes: as in DecodeOptions.
+void process(const CheckedJob& job, PictureStyler& styler, const StylizeOptions& options,
+             std::vector<std::string>* notes) {
   Stopwatch watch;
-  Image picture = decode_image(job.files.input);
+  Image picture = decode_image(job.files.input, {.notes = notes});
   if (picture.height != job.size.height || picture.width != job.size.width)
     picture = resize(picture, job.size.height, job.size.width);
   const double decode_ms = watch.lap_ms();
@@ -119,13 +121,13 @@ void process(const CheckedJob& job, PictureStyler& styler, bool verbose) {
     if (!is_png(job.files.output)) picture = flatten_alpha(std::move(picture));
     const fs::path folder = fs::path(job.files.output).parent_path();
     if (!folder.empty()) fs::create_directories(folder);
-    encode_image(job.files.output, picture);
+    encode_image(job.files.output, picture, options.jpeg_quality);
   }
   const double encode_ms = watch.lap_ms();
 
   say(to_stream ? stderr : stdout, "{}: {}x{} pixels, {:.0f} ms\n", job.files.output, job.size.width,
       job.size.height, decode_ms + network_ms + encode_ms);
-  if (verbose)
+  if (options.verbose)
     say(to_stream ? stderr : stdout,
         "  from {}, {}, {} planned; decode {:.1f} ms, network {:.1f} ms, encode {:.1f} ms\n", job.files.input,
         name_of(styler.dtype()), format_bytes(styler.planned_bytes()), decode_ms, network_ms, encode_ms);
@@ -205,10 +207,12 @@ int stylize(const StylizeOptions& options) {
     }
     for (const CheckedJob& job : checked) {
       const CheckedJob named{with_suffix(job.files, looks[i].suffix), job.size};
-      if (succeeds(named.files.input, [&] { process(named, styler, options.verbose); }))
+      std::vector<std::string> notes;
+      if (succeeds(named.files.input, [&] { process(named, styler, options, i == 0 ? &notes : nullptr); }))
         styled[i].push_back(named.files);
       else
         failed.insert(named.files.input);
+      for (const std::string& line : notes) fmt::print(stderr, "stylize_engine: note: {}\n", line);
     }
   }
   if (!options.strip.empty()) write_strip(options.strip, styled);

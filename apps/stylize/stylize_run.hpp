@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/common/program.hpp"
+#include "engine/image/image.hpp"
 
 namespace chiaro {
 
@@ -13,8 +14,9 @@ struct StylizeOptions {
   std::string style;  // of a network of several: "wave", "wave=0.6,the_scream=0.4", "all"; "" = the only one
   std::vector<std::string> inputs;
   std::string output;
-  std::string format;                 // "png", "jpg" or "" = as the input
-  std::string strip;                  // picture strip to write as well; "" = none
+  std::string format;  // "png", "jpg" or "" = as the input
+  std::string strip;   // picture strip to write as well; "" = none
+  int jpeg_quality = kJpegQuality;
   std::int64_t max_size = 0;          // long side in pixels; 0 = any
   std::int64_t memory_limit_mib = 0;  // 0 = what is available
   bool verbose = false;

@@ -74,8 +74,8 @@ BatchBuilder::Photo BatchBuilder::prepared(std::int64_t photo) {
 }
 
 Image BatchBuilder::prepare(std::int64_t photo) const {
-  Image image = source_->read(photo);
   const std::int64_t size = options_.image_size;
+  Image image = source_->read(photo, options_.crop == CropMode::None ? 0 : short_side_to_decode(size));
   if (options_.crop == CropMode::None) {
     if (image.height != size || image.width != size) {
       throw Error("{}: {} x {} pixels, expected {} x {}; choose another size or let photos be cropped",

@@ -19,7 +19,9 @@ class FolderSource : public PhotoSource {
   explicit FolderSource(const std::vector<std::string>& folders) : paths_(list_photos(folders)) {}
   std::int64_t count() const override { return static_cast<std::int64_t>(paths_.size()); }
   std::string name(std::int64_t index) const override { return paths_.at(static_cast<std::size_t>(index)); }
-  Image read(std::int64_t index) const override { return read_photo(name(index)); }
+  Image read(std::int64_t index, std::int64_t short_side) const override {
+    return read_photo(name(index), short_side);
+  }
 
  private:
   std::vector<std::string> paths_;
@@ -30,7 +32,7 @@ class PackedSource : public PhotoSource {
   explicit PackedSource(const std::string& path) : pictures_(path) {}
   std::int64_t count() const override { return pictures_.count(); }
   std::string name(std::int64_t index) const override { return pictures_.name(index); }
-  Image read(std::int64_t index) const override { return pictures_.read(index); }
+  Image read(std::int64_t index, std::int64_t) const override { return pictures_.read(index); }
 
  private:
   PackedImages pictures_;
@@ -46,8 +48,8 @@ std::unique_ptr<PhotoSource> open_photo_source(const std::vector<std::string>& p
   return std::make_unique<FolderSource>(paths);
 }
 
-Image read_photo(const std::string& path) {
-  return flatten_alpha(decode_image(path));
+Image read_photo(const std::string& path, std::int64_t short_side) {
+  return flatten_alpha(decode_image(path, {.short_side = short_side}));
 }
 
 Image fit_short_side(const Image& photo, std::int64_t size, const std::string& name) {

@@ -1,23 +1,11 @@
-#include <stb/stb_image.h>
-
-#include <limits>
-#include <memory>
 #include <string_view>
 
 #include "engine/file_util.hpp"
-#include "engine/image/format_header.hpp"
-#include "engine/image/image.hpp"
+#include "engine/image/decoders.hpp"
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
 namespace {
-
-struct FreeDepthPixels {
-  void operator()(void* pixels) const { stbi_image_free(pixels); }
-};
-
-template <class Value>
-using Pixels = std::unique_ptr<Value, FreeDepthPixels>;
 
 // PNG 1.2, section 4.1.1: IHDR begins at byte 16 with width and height (4 bytes each), then these two.
 constexpr std::size_t kBitsAt = 24, kColorTypeAt = 25;
@@ -40,14 +28,6 @@ std::string_view color_type_name(std::uint8_t type) {
   }
 }
 
-template <class Value>
-void copy_values(const Pixels<Value>& pixels, GrayImage& gray, const std::string& name) {
-  if (!pixels) {
-    throw Error("{}: damaged or unusual PNG (decoder: {}); save it again", name, stbi_failure_reason());
-  }
-  gray.values.assign(pixels.get(), pixels.get() + gray.height * gray.width);
-}
-
 }  // namespace
 
 GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& name) {
@@ -56,29 +36,12 @@ GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& nam
     throw Error("{}: a {} picture, expected a gray PNG of 8 or 16 bits; values of depth need exact storage",
                 name, format_name(header.format));
   }
-  // A complete file has an IEND chunk after IHDR, so the bytes that follow are there.
-  if (!header.complete || file.size() > std::numeric_limits<int>::max()) {
-    throw Error("{}: the PNG data ends early ({} bytes); the file was cut off, fetch it again", name,
-                file.size());
-  }
   const int bits = file[kBitsAt];
   if (file[kColorTypeAt] != kColorTypeGray || (bits != 8 && bits != 16)) {
     throw Error("{}: a PNG with {} pixels of {} bits, expected gray of 8 or 16 bits; convert it", name,
                 color_type_name(file[kColorTypeAt]), bits);
   }
-  GrayImage gray{.height = header.height, .width = header.width, .bits = bits, .values = {}};
-  const int size = static_cast<int>(file.size());
-  int width = 0, height = 0, channels = 0;
-  if (bits == 8) {
-    const Pixels<stbi_uc> pixels(
-        stbi_load_from_memory(file.data(), size, &width, &height, &channels, STBI_grey));
-    copy_values(pixels, gray, name);
-  } else {
-    const Pixels<stbi_us> pixels(
-        stbi_load_16_from_memory(file.data(), size, &width, &height, &channels, STBI_grey));
-    copy_values(pixels, gray, name);
-  }
-  return gray;
+  return decode_gray_png(file, name);
 }
 
 GrayImage decode_gray(const std::string& path) {

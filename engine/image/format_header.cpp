@@ -1,10 +1,9 @@
-#include "engine/image/format_header.hpp"
-
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <string_view>
 
+#include "engine/image/decoders.hpp"
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
@@ -45,15 +44,6 @@ class Reader {
   const std::string& name_;
 };
 
-// True if the scan that starts at `at` is closed by an end-of-image marker. Scan data cannot contain FF D9,
-// and the marker is normally at the very end, so the search runs backwards.
-bool jpeg_scan_ends(const Reader& in, std::size_t at) {
-  for (std::size_t i = in.size(); i >= at + 2; --i) {
-    if (in.u8(i - 2) == 0xFF && in.u8(i - 1) == 0xD9) return true;
-  }
-  return false;
-}
-
 FormatHeader read_jpeg(const Reader& in) {
   FormatHeader header{.format = ImageFormat::Jpeg};
   bool frame_found = false;
@@ -77,16 +67,12 @@ FormatHeader read_jpeg(const Reader& in) {
     if (is_frame) {
       header.height = in.u16_big(at + 3);
       header.width = in.u16_big(at + 5);
-      if (in.u8(at + 7) == 4) {
-        throw Error("{}: CMYK JPEG is not supported; convert it to RGB first", in.name());
-      }
       frame_found = true;
     } else if (marker == 0xE1 && header.exif.empty() && in.has(at + 2, std::string_view("Exif\0\0", 6)) &&
                at + length <= in.size()) {
       header.exif = in.bytes(at + 2, length - 2);
     } else if (marker == 0xDA) {
       if (!frame_found) throw Error("{}: damaged JPEG header; replace the file", in.name());
-      header.complete = jpeg_scan_ends(in, at + length);
       return header;
     }
     at += length;
@@ -96,12 +82,13 @@ FormatHeader read_jpeg(const Reader& in) {
 FormatHeader read_png(const Reader& in) {
   if (!in.has(12, "IHDR")) throw Error("{}: damaged PNG header; replace the file", in.name());
   FormatHeader header{.format = ImageFormat::Png, .height = in.u32_big(20), .width = in.u32_big(16)};
-  // Chunk: length, type, data, checksum.
+  in.u8(32);  // the end of IHDR
+  // Chunk: length, type, data, checksum. The decoder checks what is in them.
   for (std::size_t at = 8; at + 12 <= in.size(); at += std::size_t{12} + in.u32_big(at)) {
-    if (in.has(at + 4, "IEND")) {
-      header.complete = true;
-      break;
-    }
+    const std::size_t length = in.u32_big(at);
+    if (!in.has(at + 4, "eXIf") || length > in.size() - at - 12) continue;
+    header.exif = in.bytes(at + 8, length);
+    break;
   }
   return header;
 }
@@ -124,9 +111,10 @@ FormatHeader read_bmp(const Reader& in) {
   }
   const bool uncompressed = compression == 0 || compression == 3;
   const std::int64_t row_bytes = (header.width * bits_per_pixel + 31) / 32 * 4;
-  header.complete =
-      !uncompressed || header.width > kMaxSide || header.height > kMaxSide ||
-      static_cast<std::int64_t>(data_at) + row_bytes * header.height <= static_cast<std::int64_t>(in.size());
+  const bool rows_missing =
+      uncompressed && header.width <= kMaxSide && header.height <= kMaxSide &&
+      static_cast<std::int64_t>(data_at) + row_bytes * header.height > static_cast<std::int64_t>(in.size());
+  if (rows_missing) throw_cut_off(in.name(), header.format, in.size());
   return header;
 }
 
@@ -138,7 +126,6 @@ std::string describe_content(const Reader& in) {
     std::string_view name;
   };
   constexpr Signature kSignatures[] = {
-      {8, "WEBP", "WebP"},
       {0, "GIF8", "GIF"},
       {0, std::string_view("II*\0", 4), "TIFF"},
       {0, std::string_view("MM\0*", 4), "TIFF"},
@@ -175,8 +162,10 @@ FormatHeader read_format_header(std::span<const std::uint8_t> file, const std::s
     header = read_png(in);
   } else if (in.has(0, "BM")) {
     header = read_bmp(in);
+  } else if (in.has(0, "RIFF") && in.has(8, "WEBP")) {
+    header = read_webp_header(file, name);
   } else {
-    throw Error("{}: not a JPEG, PNG or BMP picture (found {}); convert or remove it", name,
+    throw Error("{}: not a JPEG, PNG, WebP or BMP picture (found {}); convert or remove it", name,
                 describe_content(in));
   }
   if (header.height <= 0 || header.width <= 0) {

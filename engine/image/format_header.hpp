@@ -1,4 +1,4 @@
-// Reads the headers of JPEG, PNG and BMP files: what must be known before pixels are decoded.
+// Reads the headers of picture files: what must be known before pixels are decoded.
 // Internal to engine/image.
 #pragma once
 #include <cstdint>
@@ -12,8 +12,7 @@ namespace chiaro {
 struct FormatHeader {
   ImageFormat format{};
   std::int64_t height = 0, width = 0;    // as stored, before EXIF orientation
-  bool complete = false;                 // JPEG: an end marker follows the scan; PNG: IEND; BMP: all rows
-  std::span<const std::uint8_t> exif{};  // the JPEG's EXIF block, "Exif\0\0" included; empty if there is none
+  std::span<const std::uint8_t> exif{};  // the EXIF block, with or without "Exif\0\0"; empty if there is none
 };
 
 // Errors as decode_image: everything that can be told from the headers.

@@ -1,7 +1,7 @@
 // Pictures in memory, and how they get in and out of files.
 //
 // Pixels are 8-bit, rows from top to bottom, (height, width, channels) dense, channels innermost:
-// 3 = R G B or 4 = R G B A (straight alpha). Values are passed on as stored: no color management.
+// 3 = R G B or 4 = R G B A (straight alpha), in sRGB.
 // All functions are deterministic and may run in several threads at once.
 // Errors are one line: "PATH: what is wrong (what was found); what to do".
 #pragma once
@@ -30,26 +30,37 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
-// ---- reading (decode.cpp, format_header.cpp, orientation.cpp) ----
+// ---- reading (decode*.cpp, color_profile.cpp, format_header.cpp, orientation.cpp) ----
 
-enum class ImageFormat { Jpeg, Png, Bmp };
-std::string_view format_name(ImageFormat format);  // "JPEG", "PNG", "BMP"
+enum class ImageFormat { Jpeg, Png, Bmp, Webp };
+std::string_view format_name(ImageFormat format);  // "JPEG", "PNG", "BMP", "WebP"
 
 struct ImageInfo {
   ImageFormat format;
   std::int64_t height, width;  // as decode_image returns them: after EXIF orientation
-  bool complete;               // false: the file ends before the picture does
 };
 
-// Reads a JPEG, PNG or BMP file, recognized by content and not by its name.
-//   gray -> RGB, gray + alpha -> RGBA, palette -> RGB or RGBA, 16-bit PNG -> its upper 8 bits.
-//   The EXIF orientation of a JPEG is applied, all eight values; a PNG's is ignored.
-// Errors: missing, unreadable or empty file, a directory, another format (named if it is a known one), a
-// CMYK JPEG, a size of zero, above 65536 a side or 2^28 pixels, a file that
-// was cut off (a JPEG without its end marker too), damaged data.
-Image decode_image(const std::string& path);
+struct DecodeOptions {
+  // A JPEG may come out scaled down, by eighths, as long as its short side keeps so many pixels: many times faster
+  // for a photo that is to become small. 0 = as stored. The aspect may be off by less than a pixel.
+  std::int64_t short_side = 0;
+  // Where lines about pictures go that were read all the same, each beginning with the name. Null: nowhere.
+  std::vector<std::string>* notes = nullptr;
+};
+
+// Reads a JPEG, PNG, WebP or BMP file, recognized by content and not by its name.
+//   gray -> RGB, gray + alpha -> RGBA, palette -> RGB or RGBA, 16-bit PNG -> its upper 8 bits, CMYK -> RGB.
+//   The EXIF orientation is applied, all eight values.
+//   Colors become sRGB by the ICC profile, a PNG's also by its gAMA and cHRM. Without: as stored.
+// Errors: missing, unreadable or empty file, a directory, another format (named if it is a known one), an animated
+// WebP, a size of zero, above 65536 a side or 2^28 pixels, rows that are not there, checksums that do not match (PNG),
+// all else that the decoder reports as damage.
+// Notes: an end mark that is missing though all rows are there; a profile that cannot be used and was ignored.
+// Source: libjpeg-turbo, libpng, libwebp, Little CMS; stb_image for BMP.
+Image decode_image(const std::string& path, const DecodeOptions& options = {});
 // The same from memory; name stands for the path in messages.
-Image decode_image(std::span<const std::uint8_t> file, const std::string& name);
+Image decode_image(std::span<const std::uint8_t> file, const std::string& name,
+                   const DecodeOptions& options = {});
 
 // Format and size from the headers alone. The same errors, except for damage beyond the headers.
 ImageInfo probe_image(const std::string& path);
@@ -73,11 +84,13 @@ GrayImage decode_gray(std::span<const std::uint8_t> file, const std::string& nam
 
 // ---- writing (encode.cpp) ----
 
-// Writes a .png, .jpg or .jpeg file (extension in any case; JPEG quality 95, which has no alpha: RGBA
-// loses it). The file appears under its name only when it is complete; an older one is replaced.
-void encode_image(const std::string& path, const Image& image);
+constexpr int kJpegQuality = 95;
+
+// Writes a .png, .jpg or .jpeg file (extension in any case). JPEG has no alpha: RGBA loses it. PNG is marked as sRGB;
+// a JPEG without a profile means that. The file appears under its name only when it is complete; an older one is replaced.
+void encode_image(const std::string& path, const Image& image, int jpeg_quality = kJpegQuality);
 // The bytes of that file.
-std::string encoded_image(const std::string& path, const Image& image);
+std::string encoded_image(const std::string& path, const Image& image, int jpeg_quality = kJpegQuality);
 
 // ---- transforming (transform.cpp, grid.cpp, orientation.cpp) ----
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/image/format_header.hpp"
@@ -10,6 +12,8 @@
 namespace chiaro {
 namespace {
 
+constexpr std::size_t kMaxExifBytes = 1 << 20;  // those of a JPEG are below 64 KiB
+
 struct UnrefExif {
   void operator()(ExifData* data) const { exif_data_unref(data); }
 };
@@ -17,9 +21,12 @@ struct UnrefExif {
 }  // namespace
 
 int exif_orientation(std::span<const std::uint8_t> exif) {
-  if (exif.empty()) return 1;
-  const std::unique_ptr<ExifData, UnrefExif> data(
-      exif_data_new_from_data(exif.data(), static_cast<unsigned>(exif.size())));
+  constexpr std::string_view kMark("Exif\0\0", 6);  // JPEG has it, PNG and WebP mostly not, libexif wants it
+  if (exif.empty() || exif.size() > kMaxExifBytes) return 1;
+  std::string block(reinterpret_cast<const char*>(exif.data()), exif.size());
+  if (!block.starts_with(kMark)) block.insert(0, kMark);
+  const std::unique_ptr<ExifData, UnrefExif> data(exif_data_new_from_data(
+      reinterpret_cast<const unsigned char*>(block.data()), static_cast<unsigned>(block.size())));
   if (!data) return 1;
   ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
   if (!entry || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;

@@ -1,15 +1,9 @@
-// The one place where the stb libraries are compiled: decoders for JPEG, PNG and BMP only.
+// The one place where the stb libraries are compiled: the decoder of BMP only.
 #define STB_IMAGE_IMPLEMENTATION
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 65536  // as kMaxSide in format_header.cpp
 #include <stb/stb_image.h>
-
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STBI_WRITE_NO_STDIO
-#include <stb/stb_image_write.h>
 
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 #if __has_include(<stb/stb_image_resize.h>)

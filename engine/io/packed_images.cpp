@@ -5,6 +5,7 @@
 
 #include "engine/io/h5_detail.hpp"
 #include "engine/io/h5_sink.hpp"
+#include "engine/io/trial.hpp"
 #include "kernels/base/error.hpp"
 
 namespace chiaro {
@@ -27,9 +28,36 @@ void check_format(const H5Reader& reader) {
   }
 }
 
+// What reading will ask of the library: the names, where every picture lies, and one picture.
+void read_for_trial(const std::filesystem::path& path) {
+  const H5Reader reader(path);
+  check_format(reader);
+  reader.strings("names");
+  const H5Reader::Shape shape = reader.shape("images");
+  if (shape.size() != 4 || shape[0] < 1 || shape[1] < 1 || shape[1] != shape[2] || shape[3] != 3) return;
+  Image image(shape[1], shape[2], 3);
+  reader.read_byte_rows("images", 0, 1, image.pixels);
+  const H5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT));
+  const H5Handle images(H5Dopen2(file.get(), "images", H5P_DEFAULT));
+  const H5Handle properties(H5Dget_create_plist(images.get()));
+  if (H5Pget_layout(properties.get()) != H5D_CHUNKED) return;
+  hsize_t chunks = 0;
+  const H5Handle space(H5Dget_space(images.get()));
+  if (H5Dget_num_chunks(images.get(), space.get(), &chunks) < 0) {
+    throw Error("{}: dataset '/images' cannot be read: the file is damaged; pack the photos again",
+                reader.file());
+  }
+}
+
+// The library can crash on damaged files, or read them without end: a child process is the first to try.
+H5Reader open_tried(const std::filesystem::path& path) {
+  try_in_child(path, [&] { read_for_trial(path); });
+  return H5Reader(path);
+}
+
 }  // namespace
 
-PackedImages::PackedImages(const std::filesystem::path& path) : reader_(path) {
+PackedImages::PackedImages(const std::filesystem::path& path) : reader_(open_tried(path)) {
   check_format(reader_);
   // Workers read while other threads may use HDF5 for other files, checkpoints above all.
   hbool_t thread_safe = false;

@@ -194,7 +194,7 @@ TEST_CASE("train_engine: a photo that cannot be read is named at the end and doe
   const auto result = tiny.train();
   CHECK(result.status == 0);
   CHECK(contains(result.err, "\n1 photo could not be used and was replaced by others:\n  " + bad +
-                                 ": not a JPEG, PNG or BMP picture"));
+                                 ": not a JPEG, PNG, WebP or BMP picture"));
   CHECK(read_metrics(tiny.run()).size() == 12);
 }
 

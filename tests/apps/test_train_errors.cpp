@@ -145,14 +145,14 @@ TEST_CASE("train_engine: photos") {
     fs::remove_all(photos);
     tiny.write("photos/readme.txt", "none here");
     CHECK(refusal(tiny.fresh()) ==
-          photos + ": no photos found; looked for .jpg, .jpeg, .png and .bmp files in it and below\n");
+          photos + ": no photos found; looked for .jpg, .jpeg, .png, .webp and .bmp files in it and below\n");
   }
   SUBCASE("none that can be read") {
     for (const std::string& name : names_in(photos)) tiny.write("photos/" + name, "no picture");
     const auto result = tiny.train({"data.shuffle=false"});
     CHECK(result.status == 1);
     CHECK(contains(result.err, "\ntrain_engine: photos: none of 8 photos in a row can be used; the first: " +
-                                   photos + "/0.png: not a JPEG, PNG or BMP picture"));
+                                   photos + "/0.png: not a JPEG, PNG, WebP or BMP picture"));
     CHECK(tiny.train({"data.shuffle=false"}).status == 1);  // the folder is not taken
   }
 }
@@ -166,7 +166,7 @@ TEST_CASE("train_engine: the style picture") {
   }
   SUBCASE("no picture") {
     tiny.write("style.png", "<html>");
-    CHECK(contains(refusal(tiny.fresh()), style + ": not a JPEG, PNG or BMP picture"));
+    CHECK(contains(refusal(tiny.fresh()), style + ": not a JPEG, PNG, WebP or BMP picture"));
   }
   SUBCASE("too small") {
     tiny.add_picture("style.png", 31, 64);

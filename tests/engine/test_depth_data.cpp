@@ -72,11 +72,11 @@ TEST_CASE("gray pictures: 8 and 16 bits as stored, anything else is refused by n
   CHECK(reason(gray_png(flat, 3)) ==
         folder / "x.png: a PNG with palette pixels of 8 bits, expected gray of 8 or 16 bits; convert it");
   const std::string whole = gray_png(deep);
-  CHECK(reason(whole.substr(0, whole.size() - 12)) ==
+  CHECK(reason(whole.substr(0, whole.size() - 20)) ==
         folder /
             fmt::format("x.png: the PNG data ends early ({} bytes); the file was cut off, fetch it again",
-                        whole.size() - 12));
-  CHECK(contains(reason("hello"), "x.png: not a JPEG, PNG or BMP picture"));
+                        whole.size() - 20));
+  CHECK(contains(reason("hello"), "x.png: not a JPEG, PNG, WebP or BMP picture"));
   encode_image(folder / "x.jpg", Image(2, 2, 3));
   CHECK(contains(error_of([&] { decode_gray(folder / "x.jpg"); }), "a JPEG picture, expected a gray PNG"));
 }
@@ -240,7 +240,7 @@ TEST_CASE("depth loader: unusable pairs are replaced in training, left empty in 
   REQUIRE(skipped.size() == 4);
   CHECK(skipped[0].name == "p9");
   CHECK(skipped[1].name == "p1");
-  CHECK(contains(skipped[1].reason, folder / "rgb/p1.png: not a JPEG, PNG or BMP picture"));
+  CHECK(contains(skipped[1].reason, folder / "rgb/p1.png: not a JPEG, PNG, WebP or BMP picture"));
   CHECK(skipped[2].reason ==
         folder / "depth/p3.png: 31 x 24 pixels, but its photo has 32 x 24; both must have one size");
   CHECK(skipped[3].reason == folder / "depth/p4.png: no pixel has a known depth (all values are 0)");

@@ -73,12 +73,25 @@ TEST_CASE("photo list: sorted, recursive, by extension, without hidden files") {
   CHECK(list_photos({folder / "b/d/", folder / "b/d"}).size() == 2);
 }
 
+TEST_CASE("photo list: links to folders are followed, loops are not; other kinds are counted") {
+  const PictureFolder folder;
+  for (const char* name : {"real/a.jfif", "real/b.jpe", "real/c.webp", "in/x.HEIC", "in/y.gif", "in/z.gif"})
+    folder.write(name, "x");
+  std::filesystem::create_directory_symlink(folder / "real", folder / "in/link");
+  std::filesystem::create_directory_symlink(folder / "in", folder / "real/back");
+  std::string left_out;
+  CHECK(list_photos({folder / "in"}, &left_out) ==
+        Paths{folder / "in/link/a.jfif", folder / "in/link/b.jpe", folder / "in/link/c.webp"});
+  CHECK(left_out == "2 .gif, 1 .heic");
+}
+
 TEST_CASE("photo list: errors say what was looked for") {
   const PictureFolder folder;
   folder.write("notes.txt", "x");
   CHECK_THROWS_WITH_AS(
       list_photos({folder.path()}),
-      (folder.path() + ": no photos found; looked for .jpg, .jpeg, .png and .bmp files in it and below")
+      (folder.path() +
+       ": no photos found; looked for .jpg, .jpeg, .png, .webp and .bmp files in it and below")
           .c_str(),
       Error);
   CHECK_THROWS_WITH_AS(list_photos({"/no/such/folder"}),
@@ -200,7 +213,8 @@ TEST_CASE("loader: bad photos are replaced the same way every time and reported 
   const std::vector<BadPhoto> bad = loader.bad_photos();
   REQUIRE(bad.size() == 2);
   CHECK(bad[0].name == folder / "b.png");
-  CHECK(bad[0].reason == folder / "b.png: not a JPEG, PNG or BMP picture (found text); convert or remove it");
+  CHECK(bad[0].reason ==
+        folder / "b.png: not a JPEG, PNG, WebP or BMP picture (found text); convert or remove it");
   CHECK(bad[1].reason == folder /
                              "d.png: 40 x 1 pixels are too narrow a picture to train on (at most 16:1); "
                              "cut it or remove it");
@@ -226,7 +240,7 @@ TEST_CASE("loader: other failures than bad photos come out of next as they are")
    public:
     std::int64_t count() const override { return 1; }
     std::string name(std::int64_t) const override { return "x"; }
-    Image read(std::int64_t) const override { throw std::bad_alloc(); }
+    Image read(std::int64_t, std::int64_t) const override { throw std::bad_alloc(); }
   };
   Loader loader(std::make_shared<BrokenSource>(), loader_options(1));
   CHECK_THROWS_AS(loader.next(), std::bad_alloc);

@@ -5,18 +5,9 @@
 
 #include "engine/image/image.hpp"
 #include "kernels/base/error.hpp"
+#include "tests/support/picture_bytes.hpp"
 
 namespace chiaro::test {
-
-inline std::string big_endian(std::size_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-          static_cast<char>(value)};
-}
-
-// Checksums stay zero: the decoder does not look at them.
-inline std::string png_chunk(const std::string& type, const std::string& data) {
-  return big_endian(data.size()) + type + data + big_endian(0);
-}
 
 // A PNG of one channel: a zlib stream of one stored block, every row with filter type 0.
 inline std::string gray_png(const GrayImage& gray, char color_type = 0) {
@@ -31,18 +22,9 @@ inline std::string gray_png(const GrayImage& gray, char color_type = 0) {
   }
   const std::size_t size = rows.size();
   require(size < 65536, "gray_png: {} bytes do not fit into one block", size);
-  const std::string block = {'\x78',
-                             '\x01',
-                             '\x01',
-                             static_cast<char>(size),
-                             static_cast<char>(size >> 8),
-                             static_cast<char>(~size),
-                             static_cast<char>(~size >> 8)};
-  return "\x89PNG\r\n\x1A\n" +
-         png_chunk("IHDR", big_endian(static_cast<std::size_t>(gray.width)) +
-                               big_endian(static_cast<std::size_t>(gray.height)) +
-                               std::string{static_cast<char>(gray.bits), color_type, '\0', '\0', '\0'}) +
-         png_chunk("IDAT", block + rows + big_endian(0)) + png_chunk("IEND", "");
+  return png_start(static_cast<std::uint32_t>(gray.width), static_cast<std::uint32_t>(gray.height), gray.bits,
+                   color_type) +
+         png_chunk("IDAT", stored(rows)) + png_chunk("IEND", "");
 }
 
 // Photo: red = 4 * column, green = 4 * row, blue = id. Depth: value 100 * column + row + 1.

@@ -1,4 +1,4 @@
-#include "weights_import/trial.hpp"
+#include "engine/io/trial.hpp"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

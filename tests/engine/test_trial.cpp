@@ -4,9 +4,9 @@
 #include <new>
 
 #include "engine/file_util.hpp"
+#include "engine/io/trial.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "weights_import/trial.hpp"
 
 namespace chiaro {
 namespace {
