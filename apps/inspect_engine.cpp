@@ -11,6 +11,7 @@
 #include "apps/inspect/commands.hpp"
 #include "engine/suggest.hpp"
 #include "kernels/base/build_config.hpp"
+#include "kernels/base/say.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -30,8 +31,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> commands;
     for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
     if (std::ranges::find(commands, argv[1]) == commands.end()) {
-      fmt::print(stderr, "inspect_engine: no command '{}', expected {}{}\n", argv[1],
-                 chiaro::listed(commands), chiaro::did_you_mean(argv[1], commands));
+      chiaro::say(stderr, "inspect_engine: no command '{}', expected {}{}\n", std::string(argv[1]),
+                  chiaro::listed(commands), chiaro::did_you_mean(argv[1], commands));
       return 2;
     }
   }

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <random>
 
+#include "apps/common/environment.hpp"
 #include "apps/common/program.hpp"
-#include "apps/common/waiting_threads.hpp"
 #include "engine/buffer.hpp"
 #include "engine/file_util.hpp"
 #include "kernels/base/settings.hpp"
@@ -51,7 +51,8 @@ std::vector<float> normals(int64_t count, unsigned seed) {
 // One pass of a problem with random data by the implementation that the setting leaves.
 class Work {
  public:
-  Work(Context& context, const Problem& p, Pass pass, const std::string& setting) : context_(context), pass_(pass) {
+  Work(Context& context, const Problem& p, Pass pass, const std::string& setting)
+      : context_(context), pass_(pass) {
     settings().implementations = setting;
     plan_ = Plan::make(context, p);
     x_ = normals(p.x.count(), 1);

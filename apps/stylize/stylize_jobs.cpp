@@ -9,6 +9,7 @@
 
 #include "engine/data/photo_list.hpp"
 #include "kernels/base/error.hpp"
+#include "kernels/base/say.hpp"
 
 namespace chiaro {
 namespace {
@@ -63,8 +64,8 @@ void append_folder(const fs::path& folder, const fs::path& output, const std::st
     jobs.push_back({photo, (output / result_name(name, format)).string()});
   }
   if (!left_out.empty())
-    fmt::print(stderr, "stylize_engine: {}: left out pictures of kinds that are not read: {}\n",
-               folder.string(), left_out);
+    say(stderr, "stylize_engine: {}: left out pictures of kinds that are not read: {}\n", folder.string(),
+        left_out);
   if (jobs.size() == before)
     throw Error("{}: all pictures in it lie in the output folder {}", folder.string(), output.string());
 }

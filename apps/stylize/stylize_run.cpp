@@ -212,7 +212,7 @@ int stylize(const StylizeOptions& options) {
         styled[i].push_back(named.files);
       else
         failed.insert(named.files.input);
-      for (const std::string& line : notes) fmt::print(stderr, "stylize_engine: note: {}\n", line);
+      for (const std::string& line : notes) say(stderr, "stylize_engine: note: {}\n", line);
     }
   }
   if (!options.strip.empty()) write_strip(options.strip, styled);

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "engine/io/file_kind.hpp"
+#include "engine/io/trial.hpp"
 #include "kernels/base/error.hpp"
 #include "weights_import/files/hdf5_file.hpp"
 #include "weights_import/files/mat_file.hpp"
@@ -12,7 +13,6 @@
 #include "weights_import/files/safetensors.hpp"
 #include "weights_import/files/torch_legacy.hpp"
 #include "weights_import/files/torch_zip.hpp"
-#include "weights_import/trial.hpp"
 
 namespace chiaro {
 
