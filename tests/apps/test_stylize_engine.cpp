@@ -72,7 +72,8 @@ std::string png_16x16(int bits, int color_type, const std::string& pixels) {
   std::string rows;
   for (std::size_t y = 0; y < 16; ++y)  // filter type 0
     rows += '\0' + pixels.substr(y * pixels.size() / 16, pixels.size() / 16);
-  return png_start(16, 16, bits, color_type) + png_chunk("IDAT", stored(rows)) + png_chunk("IEND", "");
+  return test::png_start(16, 16, bits, color_type) + test::png_chunk("IDAT", test::stored(rows)) +
+         test::png_chunk("IEND", "");
 }
 
 void write_bmp(const std::string& path, std::int64_t size) {  // 24 bits, all (10, 20, 30); size % 4 = 0
